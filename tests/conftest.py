@@ -1,0 +1,48 @@
+"""Fixtures that several test files share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+
+torch.set_num_threads(1)  # tiny tensors: threads would cost more than they bring
+
+
+@pytest.fixture(scope="session")
+def real_root() -> Path:
+    """Folder with real ARID clips and official lists; the test is skipped where there is none."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "real"
+    root = Path(os.environ.get("ACTLUMOS_REAL", beside))
+    if not (root / "arid_mini").is_dir():
+        pytest.skip(f"no real clips at {root}: set ACTLUMOS_REAL to a folder that holds arid_mini/")
+    return root
+
+
+@pytest.fixture(scope="session")
+def tiny_videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of two classes, ten short clips each: a bright square moving left or right."""
+    root = tmp_path_factory.mktemp("videos")
+    for label, name in enumerate(("left", "right")):
+        for number in range(10):
+            path = root / name / f"{name}_{number}_1.mp4"
+            path.parent.mkdir(exist_ok=True)
+            _write_square(path, label, np.random.default_rng([label, number]))
+    return root
+
+
+def _write_square(path: Path, label: int, rng: np.random.Generator) -> None:
+    top, start = rng.integers(4, 24), rng.integers(10, 30)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for time in range(16):
+            frame = rng.integers(10, 30, (48, 64, 3), dtype=np.uint8)
+            left = int(start + (1 if label else -1) * time) % 50
+            frame[top : top + 14, left : left + 12] = 120
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame)))
+        container.mux(stream.encode())
