@@ -1,0 +1,160 @@
+"""Every hyperparameter, read from one ledger.
+
+`ledger.csv` has a row a hyperparameter: its value in each profile, where the paper profile's
+value comes from (`paper`, `lineage`: the public code this method grows from, or `ours`), the
+source and a note. `Config` is one column of that ledger with types. There is no other place
+where a default stands.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+PROFILES = ("smoke", "demo", "paper")
+ORIGINS = ("paper", "lineage", "ours")
+_LEDGER = Path(__file__).with_name("ledger.csv")
+
+
+@dataclass(frozen=True)
+class Config:
+    """One profile of the ledger; the meaning of each field is its row's note."""
+
+    profile: str
+    frames: int
+    stride: int
+    short_clips: str
+    frame_size: tuple[int, int]
+    crop_size: tuple[int, int]
+    crop_scales: tuple[float, ...]
+    flip: float
+    exposure_jitter: float
+    cache_frames: bool
+    workers: int
+    enhancement: str
+    retinex_sigmas: tuple[float, ...]
+    layers: tuple[int, ...]
+    widths: tuple[int, ...]
+    stem: int
+    temporal_strides: tuple[int, ...]
+    midplanes: str
+    bn_momentum: float
+    norm: str
+    norm_enhanced: str
+    fusion_reduction: int
+    bert_layers: int
+    bert_heads: int
+    token_keep: float
+    bert_dropout: float
+    classifier_dropout: float
+    batch_size: int
+    accumulate: int
+    learning_rate: float
+    weight_decay: float
+    schedule: str
+    warmup: float
+    epochs_supervised: int
+    epochs_teacher: int
+    epochs_pretrain: int
+    epochs_distill: int
+    precision: str
+    lambda_sup: float
+    tau_sup: float
+    projection: int
+    tau_ssl: float
+    ssl_crop_scales: tuple[float, ...]
+    ssl_photometric: float
+    ssl_batch_size: int
+    lambda_kd: float
+    temperature: float
+    test_crops: int
+    darkroom_train: int
+    darkroom_val: int
+    darkroom_test: int
+    darkroom_b: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values that JSON can hold."""
+        return json.loads(json.dumps(asdict(self)))
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Config:
+        """Inverse of `to_dict`.
+
+        Raises:
+            ValueError: a field is missing or unknown, so the file is from another version.
+        """
+        wanted = {field.name for field in fields(cls)}
+        if wanted != set(values):
+            raise ValueError(
+                f"not a config of this version: missing {sorted(wanted - set(values))}, "
+                f"unknown {sorted(set(values) - wanted)}"
+            )
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+    def with_(self, **changes: Any) -> Config:
+        """A copy with some fields changed; an unknown field is an error."""
+        unknown = set(changes) - {field.name for field in fields(self)}
+        if unknown:
+            raise ValueError(f"unknown setting {sorted(unknown)}; see actlumos/ledger.csv")
+        return replace(self, **changes)
+
+
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "int": int,
+    "float": float,
+    "str": str,
+    "bool": lambda text: {"true": True, "false": False}[text],
+    "tuple[int, int]": lambda text: tuple(int(part) for part in text.split("x")),
+    "tuple[int, ...]": lambda text: tuple(int(part) for part in text.split()),
+    "tuple[float, ...]": lambda text: tuple(float(part) for part in text.split()),
+}
+
+
+@functools.cache
+def _rows() -> tuple[dict[str, str], ...]:
+    with open(_LEDGER, encoding="utf-8", newline="") as stream:
+        return tuple(csv.DictReader(stream))
+
+
+def profile(name: str = "demo", **changes: Any) -> Config:
+    """The settings of one profile, with single fields changed.
+
+    Args:
+        name: `smoke` (seconds a notebook, for tests), `demo` (minutes on a CPU) or `paper`
+            (R(2+1)D-34, 64 frames at 112 x 112, for GPUs).
+        **changes: fields of `Config` with other values.
+
+    Raises:
+        ValueError: unknown profile or field.
+    """
+    if name not in PROFILES:
+        raise ValueError(f"unknown profile {name!r}: choose one of {', '.join(PROFILES)}")
+    types = {field.name: str(field.type) for field in fields(Config)}
+    values = {row["name"]: _PARSERS[types[row["name"]]](row[name]) for row in _rows()}
+    return Config(profile=name, **values).with_(**changes)
+
+
+def ledger(*sections: str) -> pd.DataFrame:
+    """The ledger's rows as a table, all of them or those of the named sections."""
+    table = pd.DataFrame(_rows()).set_index("name")
+    if not sections:
+        return table
+    unknown = set(sections) - set(table["section"])
+    if unknown:
+        raise ValueError(f"unknown ledger section {sorted(unknown)}: {sorted(set(table.section))}")
+    return table[table["section"].isin(sections)]
+
+
+def digest(*parts: Any) -> str:
+    """Short hash of JSON-able values: the same values give the same text on every machine."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
