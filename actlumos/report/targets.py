@@ -1,0 +1,64 @@
+"""The figure of distillation: what a teacher says of a clip beyond its first choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from actlumos.report.style import (
+    BLUE,
+    INK,
+    ORANGE,
+    PAGE,
+    as_pixels,
+    gain_note,
+    new_figure,
+    show_frame,
+    styled,
+)
+
+
+@styled
+def soft_targets(
+    frames: np.ndarray,
+    probabilities: Mapping[float, np.ndarray],
+    classes: Sequence[str],
+    truths: Sequence[int],
+    *,
+    gain: float = 1.0,
+) -> Figure:
+    """A row a clip: one frame, then the answer as bars at each temperature.
+
+    Args:
+        frames: [N, H, W, 3], one of each clip, uint8 or float 0..1.
+        probabilities: temperature -> [N, K], rows sum to 1. classes: K names.
+        truths: N class ids, drawn in orange.
+        gain: brightness factor of the frames; the first one's title says so.
+
+    Raises:
+        ValueError: the numbers of frames, rows and names do not agree.
+    """
+    for temperature, rows in probabilities.items():
+        if np.shape(rows) != (len(frames), len(classes)):
+            raise ValueError(f"T={temperature:g}: need [{len(frames)}, {len(classes)}] "
+                             f"probabilities, not {np.shape(rows)}")
+    top = min(1.0, 1.15 * max(np.max(rows) for rows in probabilities.values()))
+    figure = new_figure(PAGE, 1.15 * len(frames) + 0.75)
+    axes = figure.subplots(len(frames), 1 + len(probabilities), squeeze=False, sharey="col",
+                           width_ratios=[1.0] + [1.7] * len(probabilities))
+    for row, (line, pixels) in enumerate(zip(axes, as_pixels(frames, gain), strict=True)):
+        show_frame(line[0], pixels)
+        line[0].set_ylabel(classes[truths[row]], color=ORANGE)
+        for axis, rows in zip(line[1:], probabilities.values(), strict=True):
+            colours = [ORANGE if k == truths[row] else BLUE for k in range(len(classes))]
+            axis.bar(range(len(classes)), rows[row], color=colours, width=0.75)
+            axis.set(ylim=(0, top), xticks=range(len(classes)), xticklabels=[])
+            axis.tick_params(axis="x", length=0)
+    axes[0, 0].set_title(gain_note(gain), fontsize=8, fontweight="normal")
+    for column, temperature in enumerate(probabilities, start=1):
+        axes[0, column].set_title(f"softmax at T = {temperature:g}")
+        axes[-1, column].set_xticks(range(len(classes)), classes, rotation=60, ha="right",
+                                    rotation_mode="anchor", fontsize=7, color=INK)
+    return figure
