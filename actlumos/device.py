@@ -1,0 +1,50 @@
+"""Which device, which precision, which memory layout: decided in one place."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import nn
+
+
+def pick_device() -> torch.device:
+    """The first CUDA GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where a model's parameters lie."""
+    return next(model.parameters()).device
+
+
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether convolutions are faster in bfloat16: on GPUs that have it and on CPUs with AMX.
+
+    A CPU with AVX512-BF16 alone was slower than in float32 (`benchmarks/training_step.py`).
+    """
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and torch.cpu._is_amx_tile_supported()
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    """The context for a forward pass: bfloat16 autocast, or nothing.
+
+    Args:
+        precision: `auto` (bfloat16 where it is fast), `bf16` or `fp32`.
+
+    Raises:
+        ValueError: unknown precision.
+    """
+    if precision not in ("auto", "bf16", "fp32"):
+        raise ValueError(f"unknown precision {precision!r}: choose auto, bf16 or fp32")
+    if precision == "fp32" or (precision == "auto" and not has_fast_bfloat16(device)):
+        return nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def channels_last(model: nn.Module) -> nn.Module:
+    """The model with its 5-D weights in `channels_last_3d`, the fast layout for convolutions."""
+    return model.to(memory_format=torch.channels_last_3d)
+

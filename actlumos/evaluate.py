@@ -1,0 +1,109 @@
+"""Clip-level evaluation: mean logits over crops, Top-1 and Top-5 over clips, 95 % intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from actlumos.clips import Clips, loader, schedule
+from actlumos.config import Config
+from actlumos.device import autocast, device_of
+from actlumos.streams import test_streams
+
+
+def test_views(
+    clips: Clips, streams: tuple[str, ...], config: Config, device: torch.device, crops: int = 1
+) -> Iterator[tuple[list[tuple[Tensor, ...]], Tensor]]:
+    """Batches in the order of the data set: for each, its crops' streams, and its labels."""
+    batches = schedule(len(clips), 2 * config.batch_size, seed=0, epoch=0, shuffle=False)
+    for batch in loader(clips, batches, config.workers):
+        yield test_streams(batch.clip[:, 0].to(device), streams, config, crops), batch.label
+
+
+@torch.no_grad()
+def predict(
+    model: nn.Module, clips: Clips, streams: tuple[str, ...], config: Config
+) -> tuple[Tensor, Tensor]:
+    """Logits of every clip, in the order of the data set.
+
+    Args:
+        model: takes one float `[B, 3, T, h, w]` a stream; returns logits `[B, K]`, or something
+            with a `.logits`.
+        clips: the clips; each is seen once, at its middle.
+        streams: names for `actlumos.streams.make_streams`.
+        config: sizes, number of test crops, precision.
+
+    Returns:
+        Logits `[N, K]` (mean over the crops, float32) and labels `[N]`, on the CPU.
+    """
+    model.eval()
+    device = device_of(model)
+    logits, labels = [], []
+    for views, label in test_views(clips, streams, config, device, config.test_crops):
+        with autocast(device, config.precision):
+            outputs = [model(*view) for view in views]
+        logits.append(torch.stack([getattr(o, "logits", o).float() for o in outputs]).mean(0).cpu())
+        labels.append(label)
+    return torch.cat(logits), torch.cat(labels)
+
+
+def top_k(logits: Tensor, labels: Tensor, k: int = 1) -> float:
+    """Share of clips whose class is among the k highest logits, in percent (over clips)."""
+    k = min(k, logits.shape[1])
+    hits = (logits.topk(k, dim=1).indices == labels[:, None]).any(dim=1)
+    return 100 * hits.float().mean().item()
+
+
+def wilson(correct: int, n: int, z: float = 1.959964) -> tuple[float, float]:
+    """Wilson's 95 % interval of a proportion, in percent (Wilson 1927).
+
+    Raises:
+        ValueError: `n` is not positive or `correct` is outside 0..n.
+    """
+    if n <= 0 or not 0 <= correct <= n:
+        raise ValueError(f"need 0 <= correct <= n and n > 0, not correct={correct}, n={n}")
+    share, spread = correct / n, z * z / n
+    centre = (share + spread / 2) / (1 + spread)
+    half = z * math.sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
+    return 100 * max(0.0, centre - half), 100 * min(1.0, centre + half)
+
+
+def confusion(logits: Tensor, labels: Tensor) -> np.ndarray:
+    """Counts `[K, K]`, int64: rows are true classes, columns are predictions."""
+    size = logits.shape[1]
+    flat = labels * size + logits.argmax(dim=1)
+    return torch.bincount(flat, minlength=size * size).reshape(size, size).numpy()
+
+
+def score(logits: Tensor, labels: Tensor) -> dict[str, object]:
+    """What `result.json` holds of a test: Top-1, Top-5, n, interval, confusion, predictions."""
+    predictions = logits.argmax(dim=1)
+    low, high = wilson(int((predictions == labels).sum()), len(labels))
+    return {
+        "top1": top_k(logits, labels, 1),
+        "top5": top_k(logits, labels, 5),
+        "n": len(labels),
+        "interval": [low, high],
+        "confusion": confusion(logits, labels).tolist(),
+        "per_clip": {"labels": labels.tolist(), "predictions": predictions.tolist()},
+    }
+
+
+def restrict(logits: Tensor, classes: tuple[str, ...], wanted: tuple[str, ...]) -> Tensor:
+    """Keep the columns of the wanted classes, in their order; names compare without case.
+
+    Args:
+        logits: `[N, len(classes)]`.
+
+    Raises:
+        ValueError: the model does not know one of the wanted classes.
+    """
+    known = {name.lower(): column for column, name in enumerate(classes)}
+    missing = [name for name in wanted if name.lower() not in known]
+    if missing:
+        raise ValueError(f"the model has no class {missing[0]!r}; it knows {', '.join(classes)}")
+    return logits[:, [known[name.lower()] for name in wanted]]

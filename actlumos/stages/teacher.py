@@ -1,0 +1,45 @@
+"""The teacher: dark and Retinex streams, fused, with a contrastive term over both.
+
+    L_teacher = L_CE + lambda_sup * L_SupCon                      (form: the paper's figure)
+
+L_SupCon acts on the two streams' pooled backbone features before the fusion: all views of all
+clips of a class attract each other, so a dark view learns where its enhanced copy lies.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from actlumos.clips import Batch, Clips
+from actlumos.config import Config
+from actlumos.losses import supervised_contrastive
+from actlumos.models import Teacher
+from actlumos.stages.loop import Task, Terms
+from actlumos.stages.supervised import classification, validation
+from actlumos.streams import train_streams
+
+STREAMS = ("dark", "retinex")
+
+
+def task(model: Teacher, train: Clips, val: Clips, config: Config) -> Task:
+    """Cross-entropy plus supervised contrast; `lambda_sup` 0 leaves the contrast out."""
+
+    def loss(batch: Batch, generator: torch.Generator) -> Terms:
+        label = batch.label.to(generator.device)
+        clip = batch.clip[:, 0].to(generator.device)
+        output = model(*train_streams(clip, STREAMS, config, generator))
+        terms = classification(output.logits, label)
+        if not config.lambda_sup:
+            return terms
+        contrast = supervised_contrastive(output.projections, label, config.tau_sup)
+        total = terms["loss"] + config.lambda_sup * contrast
+        return {**terms, "loss": total, "ce": terms["loss"], "supcon": contrast}
+
+    return Task(
+        model=model,
+        loss=loss,
+        clips=train,
+        epochs=config.epochs_teacher,
+        batch_size=config.batch_size,
+        validate=lambda: validation(model, val, STREAMS, config),
+    )

@@ -1,0 +1,88 @@
+"""Scores against scikit-learn, statsmodels' formula worked by hand, and known geometry."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import confusion_matrix, top_k_accuracy_score
+
+from actlumos import embed
+from actlumos.evaluate import confusion, restrict, score, top_k, wilson
+
+
+@pytest.fixture
+def scored() -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return (
+        torch.randn(60, 7, generator=generator),
+        torch.randint(0, 7, (60,), generator=generator),
+    )
+
+
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_top_k_is_scikit_learns(scored: tuple[torch.Tensor, torch.Tensor], k: int) -> None:
+    logits, labels = scored
+    expected = top_k_accuracy_score(labels, logits, k=k, labels=range(7))
+    assert top_k(logits, labels, k) == pytest.approx(100 * expected, abs=1e-4)
+
+
+def test_confusion_is_scikit_learns(scored: tuple[torch.Tensor, torch.Tensor]) -> None:
+    logits, labels = scored
+    expected = confusion_matrix(labels, logits.argmax(1), labels=range(7))
+    np.testing.assert_array_equal(confusion(logits, labels), expected)
+
+
+def test_score_agrees_with_itself(scored: tuple[torch.Tensor, torch.Tensor]) -> None:
+    result = score(*scored)
+    assert result["n"] == 60
+    assert result["top1"] == pytest.approx(100 * np.trace(result["confusion"]) / 60, abs=1e-4)
+    low, high = result["interval"]
+    assert low < result["top1"] < high
+    assert result["top5"] >= result["top1"]
+
+
+def test_wilson_of_a_worked_example() -> None:
+    # Newcombe (1998), table I: 81 of 263 -> 0.2553 to 0.3662.
+    assert wilson(81, 263) == pytest.approx((25.53, 36.62), abs=0.005)
+    assert wilson(0, 20) == pytest.approx((0, 16.11), abs=0.01)
+
+
+@given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_holds_the_share_and_mirrors(counts: tuple[int, int]) -> None:
+    correct, n = counts
+    low, high = wilson(correct, n)
+    assert -1e-9 <= low <= 100 * correct / n + 1e-9
+    assert 100 * correct / n - 1e-9 <= high <= 100 + 1e-9
+    assert wilson(n - correct, n) == pytest.approx((100 - high, 100 - low), abs=1e-9)
+
+
+def test_wilson_refuses_impossible_counts() -> None:
+    with pytest.raises(ValueError, match="correct=5, n=4"):
+        wilson(5, 4)
+
+
+def test_restrict_orders_columns_by_name() -> None:
+    logits = torch.tensor([[1.0, 2.0, 3.0]])
+    assert restrict(logits, ("run", "sit", "walk"), ("Walk", "Run")).tolist() == [[3.0, 1.0]]
+    with pytest.raises(ValueError, match="no class 'fly'"):
+        restrict(logits, ("run", "sit", "walk"), ("fly",))
+
+
+def test_knn_and_silhouette_on_two_clear_clusters() -> None:
+    points = np.array([[1, 0.01 * i] for i in range(10)] + [[0.01 * i, 1] for i in range(10)])
+    labels = np.repeat([0, 1], 10)
+    assert embed.knn_accuracy(points, labels, points, labels, k=3) == 100
+    assert embed.silhouette(points, labels) > 0.9
+    assert embed.silhouette(points, np.tile([0, 1], 10)) < 0.05
+
+
+def test_tsne_repeats_and_refuses_too_few_points() -> None:
+    points = np.random.default_rng(0).normal(size=(12, 5)).astype(np.float32)
+    first = embed.tsne(points)
+    assert first.shape == (12, 2)
+    np.testing.assert_array_equal(first, embed.tsne(points))
+    with pytest.raises(ValueError, match="at least 4 points"):
+        embed.tsne(points[:3])

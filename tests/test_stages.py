@@ -1,0 +1,191 @@
+"""Training end to end on a handful of tiny clips: same seed same weights, resume, keys, files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from actlumos import augment, stages
+from actlumos.config import profile
+from actlumos.files import read_json
+from actlumos.runs import Run, open_run, results
+from actlumos.stages import build, loop, pretrain
+from actlumos.stages.arms import ARMS, STUDIES
+
+TINY = {
+    "widths": (16, 16, 16, 16),
+    "frames": 4,
+    "frame_size": (24, 32),
+    "crop_size": (20, 28),
+    "batch_size": 4,
+    "epochs_supervised": 2,
+    "epochs_teacher": 2,
+    "epochs_distill": 2,
+    "classifier_dropout": 0.5,
+}
+
+
+@pytest.fixture
+def make_run(
+    tiny_videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Run]:
+    monkeypatch.setenv("ACTLUMOS_HOME", str(tmp_path))
+
+    def make(name: str = "run", seed: int = 0, **changes: object) -> Run:
+        return open_run("smoke", "folder", tiny_videos, tmp_path / name, seed, **TINY, **changes)
+
+    return make
+
+
+def weights(trained: stages.Trained) -> dict[str, torch.Tensor]:
+    return trained.model().state_dict()
+
+
+def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
+
+
+def test_same_seed_same_weights_and_metrics(make_run: Callable[..., Run]) -> None:
+    first, second = (stages.ensure(make_run(name), "teacher") for name in ("one", "two"))
+    assert equal(weights(first), weights(second))
+    assert first.result["per_clip"] == second.result["per_clip"]
+    other = stages.ensure(make_run("three", seed=1), "teacher")
+    assert not equal(weights(first), weights(other))
+
+
+def test_a_finished_arm_is_loaded_not_trained(
+    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = stages.ensure(make_run(), "dark")
+    monkeypatch.setattr(stages, "fit", lambda *a, **k: pytest.fail("trained again"))
+    again = stages.ensure(make_run(), "dark")
+    assert again.result == trained.result
+    with pytest.raises(pytest.fail.Exception):
+        stages.ensure(make_run(learning_rate=1e-4), "dark")
+
+
+@pytest.mark.parametrize("arm", ["dark", "ssl-a"])
+def test_an_interrupted_arm_resumes_bit_by_bit(
+    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, arm: str
+) -> None:
+    epochs = {"epochs_pretrain": 2}
+    whole = stages.ensure(make_run("whole", **epochs), arm)
+    train_epoch = loop._train_epoch
+
+    def stop_in_the_second(*args: object) -> dict[str, float]:
+        if args[4] == 1:
+            raise KeyboardInterrupt
+        return train_epoch(*args)
+
+    monkeypatch.setattr(loop, "_train_epoch", stop_in_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        stages.ensure(make_run("broken", **epochs), arm)
+    directory = make_run("broken").directory / arm
+    assert (directory / "last.pt").exists() and not (directory / "result.json").exists()
+    monkeypatch.setattr(loop, "_train_epoch", train_epoch)
+    resumed = stages.ensure(make_run("broken", **epochs), arm)
+    assert equal(weights(whole), weights(resumed))
+    assert list(resumed.history["epoch"]) == [1, 2]
+    assert not (directory / "last.pt").exists()
+
+
+def test_distillation_needs_its_teacher_and_leaves_it_alone(make_run: Callable[..., Run]) -> None:
+    run = make_run()
+    teacher = stages.ensure(run, "teacher")
+    before = weights(teacher)
+    student = stages.ensure(run, "ssl-a-kd")
+    assert equal(before, weights(stages.ensure(run, "teacher")))
+    assert {"train_ce", "train_kd", "val_top1"} <= set(student.history)
+    assert {"teacher", "ssl-a", "ssl-a-kd"} == set(results(run)["arms"])
+    assert "top1" not in results(run)["arms"]["ssl-a"]
+
+
+def test_students_teacher_and_pretraining_start_from_the_same_weights() -> None:
+    config = profile("smoke")
+    backbones = []
+    for name in ("dark", "teacher", "ssl", "kd"):
+        torch.manual_seed(3)
+        model = build.build(ARMS[name], config, 11)
+        student = model.student if name == "ssl" else model
+        backbones.append(student.backbone.state_dict())
+    assert all(equal(backbones[0], other) for other in backbones[1:])
+
+
+def test_a_pretrained_student_takes_over_the_backbone(make_run: Callable[..., Run]) -> None:
+    run = make_run()
+    pretrained = stages.ensure(run, "ssl-a")
+    needed = {"ssl-a": pretrained, "teacher": stages.ensure(run, "teacher")}
+    task = stages._task(run, ARMS["ssl-a-kd"], needed)
+    theirs = pretrained.model().student.backbone.state_dict()
+    assert equal(task.model.backbone.state_dict(), theirs)
+
+
+def test_result_names_what_made_it(make_run: Callable[..., Run]) -> None:
+    run = make_run()
+    trained = stages.ensure(run, "dark")
+    stored = read_json(trained.directory / "result.json")
+    wanted = ("top1", "top5", "n", "interval", "config", "seed", "revision", "versions", "manifest")
+    assert set(wanted) <= set(stored)
+    assert stored["n"] == len(run.manifest.select("test")) == np.sum(stored["confusion"])
+    model, about = stages.load_checkpoint(trained.directory / "checkpoint.pt")
+    assert isinstance(model, nn.Module) and about["classes"] == run.manifest.classes
+
+
+def test_bad_names_and_files_are_refused(make_run: Callable[..., Run], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="unknown arm 'taecher'"):
+        stages.ensure(make_run(), "taecher")
+    with pytest.raises(ValueError, match="no figure-free frames"):
+        stages.ensure(make_run(), "background")
+    with pytest.raises(FileNotFoundError, match="no checkpoint at"):
+        stages.load_checkpoint(tmp_path / "none.pt")
+    (tmp_path / "text.pt").write_text("not a checkpoint")
+    with pytest.raises(ValueError, match="not a checkpoint of this version"):
+        stages.load_checkpoint(tmp_path / "text.pt")
+    with pytest.raises(ValueError, match="unknown data set"):
+        open_run("smoke", "kinetics")
+
+
+def test_studies_name_arms() -> None:
+    assert all(name in ARMS for arms in STUDIES.values() for name in arms)
+    assert all(need in ARMS for arm in ARMS.values() for need in arm.needs)
+
+
+def test_accumulation_averages_every_clip_equally() -> None:
+    weight = nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([weight], lr=1.0)
+    for step, slope in enumerate([1.0, 3.0, 5.0, 7.0, 9.0]):
+        loop._update(weight.sum() * slope, optimizer, 2, step, 5)
+    assert weight.item() == pytest.approx(-(2 + 6 + 9))
+
+
+def test_cosine_rises_then_falls_and_unknown_schedules_are_refused() -> None:
+    config = profile("demo", schedule="cosine", warmup=0.2, learning_rate=1.0)
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    rates = [loop._learning_rate(config, optimizer, done / 100) for done in range(100)]
+    assert np.argmax(rates) == 20 and rates[0] < 0.01 and rates[-1] < 0.01
+    with pytest.raises(ValueError, match="unknown schedule 'step'"):
+        loop._learning_rate(replace(config, schedule="step"), optimizer, 0.5)
+
+
+def test_kinds_of_views(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = profile("smoke", ssl_photometric=0.0)
+    clip = torch.randint(0, 255, (3, 2, 4, *config.frame_size, 3), dtype=torch.uint8)
+    clip[:, 1] = clip[:, 0].flip(1)
+
+    def views(kind: str) -> tuple[torch.Tensor, torch.Tensor]:
+        return pretrain.two_views(clip, kind, config, torch.Generator().manual_seed(5))
+
+    first, second = views("temporal")
+    torch.testing.assert_close(first, second.flip(2))
+    assert views("both")[0].shape == (3, 3, 4, *config.crop_size)
+    monkeypatch.setattr(augment, "apply_crop", lambda clip, crop, size: clip)
+    first, second = views("spatial")
+    torch.testing.assert_close(first, second)
+    with pytest.raises(ValueError, match="unknown kind of views"):
+        views("audio")
