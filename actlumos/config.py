@@ -54,6 +54,7 @@ class Config:
     bert_heads: int
     token_keep: float
     bert_dropout: float
+    bert_start: str
     classifier_dropout: float
     batch_size: int
     accumulate: int

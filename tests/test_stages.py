@@ -14,9 +14,11 @@ from torch import nn
 from actlumos import augment, stages
 from actlumos.config import profile
 from actlumos.files import read_json
+from actlumos.models import Teacher
 from actlumos.runs import Run, open_run, results
-from actlumos.stages import build, loop, pretrain
+from actlumos.stages import loop, pretrain
 from actlumos.stages.arms import ARMS, STUDIES
+from actlumos.stages.build import build
 
 TINY = {
     "widths": (16, 16, 16, 16),
@@ -106,12 +108,27 @@ def test_distillation_needs_its_teacher_and_leaves_it_alone(make_run: Callable[.
     assert "top1" not in results(run)["arms"]["ssl-a"]
 
 
+def test_students_share_the_teachers_answers(
+    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second student of a run asks nothing, and ends as if it had asked."""
+    apart = make_run("apart")
+    stages.ensure(apart, "ssl-a-kd")
+    shared = make_run("shared")
+    stages.ensure(shared, "kd")
+    asked = []
+    monkeypatch.setattr(Teacher, "forward", lambda *streams: asked.append(1))
+    second = stages.ensure(shared, "ssl-a-kd")
+    assert not asked
+    assert equal(weights(second), weights(stages.ensure(apart, "ssl-a-kd")))
+
+
 def test_students_teacher_and_pretraining_start_from_the_same_weights() -> None:
     config = profile("smoke")
     backbones = []
     for name in ("dark", "teacher", "ssl", "kd"):
         torch.manual_seed(3)
-        model = build.build(ARMS[name], config, 11)
+        model = build(ARMS[name], config, 11)
         student = model.student if name == "ssl" else model
         backbones.append(student.backbone.state_dict())
     assert all(equal(backbones[0], other) for other in backbones[1:])

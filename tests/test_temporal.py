@@ -128,3 +128,16 @@ def test_bad_input_is_named() -> None:
         BertHead(16, 4, keep=1.5)
     with pytest.raises(ValueError, match="3 time steps given, this head has positions for 4"):
         BertHead(16, 4)(torch.zeros(2, 3, 16))
+
+
+def test_start_mean_begins_as_an_average() -> None:
+    head = BertHead(16, 3, heads=4, start="mean").eval()
+    token = torch.randn(2, 1, 16)
+    attended = head.layers[0].attention(token.expand(2, 4, 16))
+    torch.testing.assert_close(attended, token.expand(2, 4, 16))
+    mixed = torch.rand(2, 4, 16)
+    averaged = head.layers[0].attention(mixed)
+    assert (averaged >= mixed.amin(1, keepdim=True) - 1e-6).all()
+    assert (averaged <= mixed.amax(1, keepdim=True) + 1e-6).all()
+    with pytest.raises(ValueError, match="start is 'zero'"):
+        BertHead(16, 3, heads=4, start="zero")

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from actlumos.models.fusion import build_fusion
 from actlumos.models.normalise import InputNorm
 from actlumos.models.r2plus1d import Midplanes, R2Plus1D
-from actlumos.models.temporal import BertHead
+from actlumos.models.temporal import BertHead, Start
 
 
 class Dial(TypedDict, total=False):
@@ -39,6 +39,7 @@ class Dial(TypedDict, total=False):
     heads: int
     keep: float
     bert_dropout: float
+    bert_start: Start
     dropout: float
     bn_momentum: float
 
@@ -50,7 +51,7 @@ class Recogniser(nn.Module):
         num_classes: K.
         frames: frames T of a clip; the backbone's strides turn them into T' tokens.
         layers, widths, stem, temporal_strides, midplanes, bn_momentum: of `R2Plus1D`.
-        bert_layers, heads, keep, bert_dropout: of `BertHead`.
+        bert_layers, heads, keep, bert_dropout, bert_start: of `BertHead`.
         dropout: of the CLS vector before the classifier, 0..1 (.8 in the lineage).
 
     Raises:
@@ -72,6 +73,7 @@ class Recogniser(nn.Module):
         heads: int = 8,
         keep: float = 0.8,
         bert_dropout: float = 0.1,
+        bert_start: Start = "random",
         dropout: float = 0.8,
         bn_momentum: float = 0.1,
     ) -> None:
@@ -89,7 +91,13 @@ class Recogniser(nn.Module):
         )
         tokens = self.backbone.output_frames(frames)
         self.head = BertHead(
-            self.backbone.width, tokens, bert_layers, heads=heads, keep=keep, dropout=bert_dropout
+            self.backbone.width,
+            tokens,
+            bert_layers,
+            heads=heads,
+            keep=keep,
+            dropout=bert_dropout,
+            start=bert_start,
         )
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(self.backbone.width, num_classes)

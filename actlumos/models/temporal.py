@@ -15,9 +15,14 @@ values differ by a factor sqrt((C - 1) / C).
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+
+Start = Literal["random", "mean"]
 
 
 class SelfAttention(nn.Module):
@@ -42,6 +47,12 @@ class SelfAttention(nn.Module):
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width)
         self.out = nn.Linear(width, width)
+
+    def pass_through(self) -> None:
+        """Make value and output projections the identity: attention then averages its input."""
+        for linear in (self.value, self.out):
+            nn.init.eye_(linear.weight)
+            nn.init.zeros_(linear.bias)
 
     def forward(self, tokens: Tensor, keep: Tensor | None = None) -> Tensor:
         """`[B, N, C]` to `[B, N, C]`; `keep` is bool `[B, N]`, False hides that key from all."""
@@ -89,9 +100,13 @@ class BertHead(nn.Module):
         keep: probability that a token is visible as a key while training, drawn for each clip
             and token; CLS always is, and in evaluation all are.
         dropout: everywhere in the head.
+        start: `random` (the lineage), or `mean`: value and output projections begin as the
+            identity, so CLS begins as an average of the normalised tokens. Ours, for training
+            from scratch in few steps.
 
     Raises:
-        ValueError: no tokens, a probability outside 0..1, or `width` no multiple of `heads`.
+        ValueError: no tokens, a probability outside 0..1, `width` no multiple of `heads`, or an
+            unknown start.
     """
 
     def __init__(
@@ -102,8 +117,11 @@ class BertHead(nn.Module):
         heads: int = 8,
         keep: float = 0.8,
         dropout: float = 0.1,
+        start: Start = "random",
     ) -> None:
         super().__init__()
+        if start not in get_args(Start):
+            raise ValueError(f"start is {start!r}: choose one of {', '.join(get_args(Start))}")
         if frames < 1 or not 0 <= keep <= 1:
             raise ValueError(f"frames={frames}, keep={keep}: need frames >= 1 and keep in 0..1")
         self.keep = keep
@@ -111,6 +129,9 @@ class BertHead(nn.Module):
         self.positions = nn.Parameter(torch.empty(1, frames + 1, width).normal_(std=0.02))
         self.dropout = nn.Dropout(dropout)
         self.layers = nn.ModuleList(BertLayer(width, heads, dropout) for _ in range(layers))
+        if start == "mean":
+            for layer in self.layers:
+                layer.attention.pass_through()
 
     def forward(self, tokens: Tensor) -> Tensor:
         """`[B, N, C]` to the CLS vector `[B, C]`.

@@ -107,8 +107,12 @@ def _key(run: Run, arm: Arm, config: Config, needed: dict[str, Trained]) -> str:
     """Hash of all that decides an arm's weights, the arms it needs included."""
     before = {name: trained.result["key"] for name, trained in needed.items()}
     pool = run.pool(arm.pool).digest if arm.pool else ""
-    settings = {k: v for k, v in config.to_dict().items() if k not in ("profile", "workers")}
-    return digest(arm.to_dict(), settings, run.manifest.digest, pool, run.seed, before)
+    return digest(arm.to_dict(), _settings(config), run.manifest.digest, pool, run.seed, before)
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    """The settings that can change a result."""
+    return {k: v for k, v in config.to_dict().items() if k not in ("profile", "workers")}
 
 
 def _train(
@@ -154,7 +158,10 @@ def _task(run: Run, arm: Arm, needed: dict[str, Trained]) -> Task:
         return supervised.task(model, arm.streams, train, val, config)
     if arm.stage == "teacher":
         return teacher.task(model, train, val, config)
-    return distill.task(model, needed[arm.teacher].model(run.device), train, val, config)
+    adviser = needed[arm.teacher]
+    settings = digest(adviser.result["key"], _settings(config))
+    answers = distill.Answers(adviser.directory / "answers.pt", settings)
+    return distill.task(model, adviser.model(run.device), train, val, config, answers)
 
 
 def _split(run: Run, arm: Arm, split: str) -> Clips:

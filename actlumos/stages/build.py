@@ -48,5 +48,6 @@ def dial(config: Config) -> dict[str, Any]:
         "heads": config.bert_heads,
         "keep": config.token_keep,
         "bert_dropout": config.bert_dropout,
+        "bert_start": config.bert_start,
         "dropout": config.classifier_dropout,
     }
