@@ -20,21 +20,21 @@ from actlumos.report.style import (
 
 Box = tuple[float, float, float, float]  # centre x, centre y, width, height
 TEACHER: dict[str, tuple[Box, str]] = {
-    "dark": ((5.5, 88, 10, 7), "dark clip"),
-    "retinex": ((5.5, 72, 10, 7), "Retinex copy"),
+    "dark": ((6, 88, 12, 7), "dark clip"),
+    "retinex": ((6, 72, 12, 7), "Retinex copy"),
     "backbone": ((25.5, 80, 14, 18), "R(2+1)D\n\none set of\nweights for\nboth streams"),
-    "dff": ((46, 80, 14, 18), "Dynamic\nFeature Fusion\n\nweights a stream,\nplace and moment"),
+    "dff": ((46.5, 80, 15.5, 18), "Dynamic\nFeature Fusion\n\nweights a stream,\nplace and moment"),
     "bert": ((65.5, 80, 12, 12), "BERT layer\nover time,\nCLS token"),
     "logits": ((82, 80, 9, 7), "logits"),
 }
 STUDENT: dict[str, tuple[Box, str]] = {
-    "dark": ((5.5, 18, 10, 7), "dark clip"),
+    "dark": ((6, 18, 12, 7), "dark clip"),
     "backbone": ((25.5, 18, 14, 12), "R(2+1)D"),
     "bert": ((65.5, 18, 12, 12), "BERT layer\nover time,\nCLS token"),
     "logits": ((82, 18, 9, 7), "logits"),
 }
 PRETRAINING: dict[str, tuple[Box, str]] = {
-    "views": ((5.5, 41, 10, 9), "two views of\none dark clip"),
+    "views": ((6, 41, 12, 9), "two views of\none dark clip"),
     "backbone": ((25.5, 41, 14, 9), "R(2+1)D"),
 }
 
@@ -63,12 +63,12 @@ def _arrow(
 
 def _teacher(axis: Axes) -> None:
     _draw_boxes(axis, TEACHER, VERMILION)
-    _arrow(axis, (5.5, 84.5), (5.5, 75.5), GREY)
-    axis.text(6.3, 80, "enhance", fontsize=6.5, color=GREY, va="center")
+    _arrow(axis, (6, 84.5), (6, 75.5), GREY)
+    axis.text(6.8, 80, "enhance", fontsize=6.5, color=GREY, va="center")
     for y in (86, 74):
-        _arrow(axis, (10.5, y + (2 if y > 80 else -2)), (18.5, y))
-        _arrow(axis, (32.5, y), (39, y))
-    for start, end in ((53, 59.5), (71.5, 77.5), (86.5, 91.5)):
+        _arrow(axis, (12, y + (2 if y > 80 else -2)), (18.5, y))
+        _arrow(axis, (32.5, y), (38.7, y))
+    for start, end in ((54.3, 59.5), (71.5, 77.5), (86.5, 91.5)):
         _arrow(axis, (start, 80), (end, 80))
     _loss(axis, 95.5, 80, "CE", VERMILION)
     for x, y in ((34.5, 74), (36.5, 86)):
@@ -78,14 +78,14 @@ def _teacher(axis: Axes) -> None:
 
 def _student(axis: Axes) -> None:
     _draw_boxes(axis, PRETRAINING, PURPLE)
-    _arrow(axis, (10.5, 43), (18.5, 43))
-    _arrow(axis, (10.5, 39), (18.5, 39))
+    _arrow(axis, (12, 43), (18.5, 43))
+    _arrow(axis, (12, 39), (18.5, 39))
     _arrow(axis, (32.5, 41), (38.5, 41))
     _loss(axis, 45, 41, "NT-Xent", PURPLE)
     _arrow(axis, (25.5, 36.5), (25.5, 24), PURPLE, dashed=True)
     axis.text(26.5, 30.3, "start weights", fontsize=7, color=PURPLE, va="center")
     _draw_boxes(axis, STUDENT, GREEN)
-    for start, end in ((10.5, 18.5), (32.5, 59.5), (71.5, 77.5), (86.5, 91.5)):
+    for start, end in ((12, 18.5), (32.5, 59.5), (71.5, 77.5), (86.5, 91.5)):
         _arrow(axis, (start, 18), (end, 18))
     _loss(axis, 95.5, 18, "CE", GREEN)
     _arrow(axis, (82, 76.5), (82, 53.5), VERMILION, dashed=True)

@@ -19,8 +19,8 @@ from actlumos.report.results import Results, entry
 
 DATASETS = {1: "arid-v1.0", 2: "arid-v1.5", 3: "dark48"}
 PAPER_ARMS = ("dark", "kd", "ssl-kd", "teacher")
-DECIMALS = {"Top-1 (%)": 2, "Top-5 (%)": 2, "minutes": 1, "GMACs": 2,
-            "ms a clip": 1}
+DECIMALS = {"Top-1 (%)": 2, "Top-5 (%)": 2, "minutes": 1, "GMACs": 3,
+            "params (M)": 3, "ms a clip": 1}
 MISSING = "–"
 LATEX = {"%": r"\%", "&": r"\&", "_": r"\_", "#": r"\#", "–": "--", "²": "$^2$", ">": "$>$"}
 

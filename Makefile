@@ -1,0 +1,53 @@
+# Two commands do everything: `make demo` and `make test`. Both need Python >= 3.11 and make.
+# Each target is also one plain command, given beside it, for those without make.
+
+PYTHON ?= python3
+VENV   := .venv
+RUN    := $(VENV)/bin/python -u -m actlumos
+STAMP  := $(VENV)/.installed
+
+# Optional: the address of PyTorch's own wheel index for CPU-only builds (its install page
+# names it). The default Linux wheel carries CUDA: it works without a GPU, but is several GB.
+#   make venv TORCH_INDEX=<address>
+TORCH_INDEX ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo smoke test lab lock clean
+
+help:  ## list the targets (plain command: make help)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: $(STAMP)  ## install the pinned set into .venv (python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e ".[test,workflow]")
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; $(PYTHON) is " + sys.version.split()[0] + ". Name another with: make venv PYTHON=python3.12")'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) has no venv module; on Debian and Ubuntu install the package python3-venv"; exit 1; }
+	@echo "Installing the pinned packages into $(VENV) (once; a few minutes and several GB on Linux)"
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --disable-pip-version-check --no-input $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -c constraints.txt -e ".[test,workflow]"
+	@touch $(STAMP)
+
+demo: venv  ## train every model and make every figure, about 15 minutes on two cores (.venv/bin/python -m actlumos reproduce --profile demo)
+	$(RUN) reproduce --profile demo
+
+smoke: venv  ## the same path with tiny models, a few minutes (.venv/bin/python -m actlumos reproduce --profile smoke)
+	$(RUN) reproduce --profile smoke
+
+test: venv  ## linters and the whole test suite (.venv/bin/ruff check . && .venv/bin/python -m pytest)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/python -m pytest
+
+lab: venv  ## open the notebooks in JupyterLab (.venv/bin/jupyter lab notebooks)
+	$(VENV)/bin/jupyter lab notebooks
+
+lock:  ## write constraints.txt anew after changing pyproject.toml (.venv/bin/pip install -U -e ".[test,workflow]" && .venv/bin/pip freeze)
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --upgrade --upgrade-strategy eager -e ".[test,workflow]"
+	sed -n '/^#/p' constraints.txt > constraints.tmp
+	$(VENV)/bin/python -m pip freeze --all --exclude pip --exclude-editable >> constraints.tmp
+	mv constraints.tmp constraints.txt
+	touch $(STAMP)
+
+clean:  ## delete caches of Python and the tools; data, runs and figures stay (rm -rf .pytest_cache .ruff_cache .hypothesis)
+	rm -rf .pytest_cache .ruff_cache .hypothesis build
+	find actlumos tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

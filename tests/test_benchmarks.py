@@ -1,0 +1,37 @@
+"""The benchmarks run, at toy size, and print what their README says."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
+
+
+def run(name: str, *options: str) -> None:
+    before = sys.argv
+    sys.argv = [name, *options]
+    try:
+        runpy.run_path(str(FOLDER / name), run_name="__main__")
+    finally:
+        sys.argv = before
+
+
+def test_retinex(capsys: pytest.CaptureFixture[str]) -> None:
+    run("retinex.py", "--frames=2", "--size=40", "--repeats=1", "--threads=2", "--eager")
+    printed = capsys.readouterr().out
+    assert float(re.search(r"difference from OpenCV, eager: (\S+)", printed)[1]) < 1e-4
+    assert re.search(r"(?m)^OpenCV +[\d.]+ ms a clip +1\.0 x OpenCV$", printed)
+    assert re.search(r"(?m)^eager +[\d.]+ ms a clip +[\d.]+ x OpenCV$", printed)
+    assert re.search(r"(?m)^demo batch \[.*\]: [\d.]+ ms eager$", printed)
+
+
+def test_training_step(capsys: pytest.CaptureFixture[str]) -> None:
+    run("training_step.py", "--profile=smoke", "--batch=2", "--repeats=1", "--threads=2")
+    printed = capsys.readouterr().out
+    assert re.search(r"(?m)^cpu +float32, contiguous +[\d.]+ ms a step +1\.00 x$", printed)
+    assert re.search(r"(?m)^cpu +bfloat16, channels last +[\d.]+ ms a step +[\d.]+ x$", printed)
