@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from actlumos.report.style import (
@@ -52,13 +53,18 @@ def soft_targets(
         show_frame(line[0], pixels)
         line[0].set_ylabel(classes[truths[row]], color=ORANGE)
         for axis, rows in zip(line[1:], probabilities.values(), strict=True):
-            colours = [ORANGE if k == truths[row] else BLUE for k in range(len(classes))]
-            axis.bar(range(len(classes)), rows[row], color=colours, width=0.75)
-            axis.set(ylim=(0, top), xticks=range(len(classes)), xticklabels=[])
-            axis.tick_params(axis="x", length=0)
+            _bars(axis, rows[row], truths[row], top)
     axes[0, 0].set_title(gain_note(gain), fontsize=8, fontweight="normal")
     for column, temperature in enumerate(probabilities, start=1):
         axes[0, column].set_title(f"softmax at T = {temperature:g}")
         axes[-1, column].set_xticks(range(len(classes)), classes, rotation=60, ha="right",
                                     rotation_mode="anchor", fontsize=7, color=INK)
     return figure
+
+
+def _bars(axis: Axes, answer: np.ndarray, truth: int, top: float) -> None:
+    """One answer `[K]`, the true class in orange."""
+    colours = [ORANGE if k == truth else BLUE for k in range(len(answer))]
+    axis.bar(range(len(answer)), answer, color=colours, width=0.75)
+    axis.set(ylim=(0, top), xticks=range(len(answer)), xticklabels=[])
+    axis.tick_params(axis="x", length=0)

@@ -60,20 +60,10 @@ def task(
     """Cross-entropy plus distillation of a frozen teacher."""
     teacher.eval().requires_grad_(False)
 
-    def look(clip: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """The student's view of a step, and the teacher's answer to it."""
-        step = generator.initial_seed()
-        if step in answers.logits:
-            (dark,) = train_streams(clip, ("dark",), config, generator)
-            return dark, answers.logits[step].to(clip.device)
-        streams = train_streams(clip, STREAMS, config, generator)
-        with torch.no_grad():
-            answers.logits[step] = teacher(*streams).logits.float().cpu()
-        return streams[0], answers.logits[step].to(clip.device)
-
     def loss(batch: Batch, generator: torch.Generator) -> Terms:
         label = batch.label.to(generator.device)
-        dark, target = look(batch.clip[:, 0].to(generator.device), generator)
+        clip = batch.clip[:, 0].to(generator.device)
+        dark, target = _look(clip, teacher, answers, config, generator)
         logits = student(dark)
         terms = classification(logits, label)
         soft = distillation(logits, target, config.temperature)
@@ -84,11 +74,19 @@ def task(
         answers.save()
         return validation(student, val, ("dark",), config)
 
-    return Task(
-        model=student,
-        loss=loss,
-        clips=train,
-        epochs=config.epochs_distill,
-        batch_size=config.batch_size,
-        validate=validate,
-    )
+    epochs, batch_size = config.epochs_distill, config.batch_size
+    return Task(student, loss, train, epochs, batch_size, validate=validate)
+
+
+def _look(
+    clip: Tensor, teacher: Teacher, answers: Answers, config: Config, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """The student's view of a step, and the teacher's answer to it."""
+    step = generator.initial_seed()
+    if step in answers.logits:
+        (dark,) = train_streams(clip, ("dark",), config, generator)
+    else:
+        dark, enhanced = train_streams(clip, STREAMS, config, generator)
+        with torch.no_grad():
+            answers.logits[step] = teacher(dark, enhanced).logits.float().cpu()
+    return dark, answers.logits[step].to(clip.device)
