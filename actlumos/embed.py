@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_score
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from threadpoolctl import threadpool_limits
 from torch import nn
 
@@ -35,19 +35,25 @@ def features(
     return nn.functional.normalize(torch.cat(rows), dim=1).numpy(), torch.cat(labels).numpy()
 
 
-def tsne(points: np.ndarray, seed: int = 0) -> np.ndarray:
+def tsne(points: np.ndarray, seed: int = 0, perplexity: float = 30.0) -> np.ndarray:
     """Two-dimensional t-SNE map `[N, 2]` (van der Maaten and Hinton 2008), from a PCA start.
 
-    One thread: scikit-learn's threads do not promise the same sum twice.
+    One thread: scikit-learn's threads do not promise the same sum twice. The perplexity is cut
+    to a third of the points.
 
     Raises:
         ValueError: fewer than four points.
     """
     if len(points) < 4:
         raise ValueError(f"t-SNE needs at least 4 points, not {len(points)}")
-    perplexity = min(30.0, (len(points) - 1) / 3)
+    perplexity = min(perplexity, (len(points) - 1) / 3)
     with threadpool_limits(1):
         return TSNE(init="pca", perplexity=perplexity, random_state=seed).fit_transform(points)
+
+
+def nearest(points: np.ndarray, k: int) -> np.ndarray:
+    """The k nearest other points of each point `[N, D]`, nearest first: indices `[N, k]`."""
+    return NearestNeighbors(n_neighbors=k).fit(points).kneighbors(return_distance=False)
 
 
 def knn_accuracy(

@@ -79,6 +79,12 @@ def test_knn_and_silhouette_on_two_clear_clusters() -> None:
     assert embed.silhouette(points, np.tile([0, 1], 10)) < 0.05
 
 
+def test_nearest_is_a_sorted_distance_table_without_the_point_itself() -> None:
+    points = np.random.default_rng(2).normal(size=(9, 2))
+    gaps = np.linalg.norm(points[:, None] - points[None], axis=2)
+    np.testing.assert_array_equal(embed.nearest(points, 3), gaps.argsort(axis=1)[:, 1:4])
+
+
 def test_tsne_repeats_and_refuses_too_few_points() -> None:
     points = np.random.default_rng(0).normal(size=(12, 5)).astype(np.float32)
     first = embed.tsne(points)

@@ -12,6 +12,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from actlumos.report.arms import describe
 from actlumos.report.style import (
@@ -94,17 +95,18 @@ def training_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
         histories: arm -> history with columns epoch, train_loss, val_loss, train_top1,
             val_top1 (percent); a column that is missing or empty is left out.
     """
+    measured = {column for history in histories.values() for column in history}
+    kinds = [("loss", "Loss"), ("top1", "Top-1 (%)")]
+    kinds = [kind for kind in kinds if {f"train_{kind[0]}", f"val_{kind[0]}"} & measured]
     figure = new_figure(PAGE, 2.5)
-    left, right = figure.subplots(1, 2)
-    for axis, kind, title in ((left, "loss", "Loss"), (right, "top1", "Top-1 (%)")):
+    axes = figure.subplots(1, len(kinds), squeeze=False)[0]
+    for axis, (kind, title) in zip(axes, kinds, strict=True):
         ends = _lines(axis, histories, kind)
         axis.set(xlabel="epoch")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.set_title(title)
-        if ends:
-            axis.set_xlim(right=max(end[2] for end in ends))
-            _name_ends(axis, ends)
-        else:
-            axis.text(0.5, 0.5, "not measured", transform=axis.transAxes, ha="center", color=GREY)
+        axis.set_xlim(right=max(end[2] for end in ends))
+        _name_ends(axis, ends)
     keys = [Line2D([], [], color=INK, label=name, **look)
             for name, look in zip(("training", "validation"), SPLITS.values(), strict=True)]
     figure.legend(handles=keys, loc="outside lower center", ncols=2)
