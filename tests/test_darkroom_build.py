@@ -51,10 +51,13 @@ def test_background_frames_hold_no_figure_but_the_same_place(rendered: Manifest)
         assert np.median(gap) < 4
 
 
-@pytest.mark.parametrize("name", ["luma", "red", "green", "blue"])
-def test_darkness_matches_the_real_clips(rendered: Manifest, name: str) -> None:
+@pytest.mark.parametrize(
+    "name, tolerance", [("luma", 0.15), ("red", 0.2), ("green", 0.2), ("blue", 0.2)]
+)
+def test_darkness_matches_the_real_clips(rendered: Manifest, name: str, tolerance: float) -> None:
+    """Quartiles; 88 clips in 8 places vary more than the whole set, which is within a tenth."""
     ours = _summary(rendered)[name][1:4]
-    np.testing.assert_allclose(ours, recorded()[name][1:4], rtol=0.15)
+    np.testing.assert_allclose(ours, recorded()[name][1:4], rtol=tolerance)
 
 
 def test_contrast_and_noise_are_near_the_real_ones(rendered: Manifest) -> None:

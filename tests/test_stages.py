@@ -173,6 +173,15 @@ def test_studies_name_arms() -> None:
     assert all(need in ARMS for arm in ARMS.values() for need in arm.needs)
 
 
+def test_the_epoch_of_lowest_validation_loss_is_kept() -> None:
+    state, model = loop.State(), nn.Linear(1, 1)
+    for loss, top1 in ((0.9, 10.0), (0.7, 10.0), (0.8, 50.0)):
+        nn.init.constant_(model.weight, loss)
+        loop._select(state, {"val_loss": loss, "val_top1": top1}, model)
+    assert state.best["weight"].item() == pytest.approx(0.7)
+    assert len(state.history) == 3
+
+
 def test_accumulation_averages_every_clip_equally() -> None:
     weight = nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD([weight], lr=1.0)

@@ -102,7 +102,7 @@ def method_overview() -> Figure:
     """
     figure = new_figure(PAGE, 3.9)
     axis = figure.subplots()
-    axis.set(xlim=(0, 100), ylim=(6, 100))
+    axis.set(xlim=(-1, 101), ylim=(6, 100))
     axis.axis("off")
     titles = (
         (96, VERMILION, "1  Teacher: labels, every clip seen twice"),
