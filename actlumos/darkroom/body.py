@@ -149,7 +149,7 @@ def _arm(
     mix = motion.reaching[:, k, None]
     target = (1 - mix) * free + mix * motion.reach[:, k]
     out = motion.elbow_out[:, k]
-    hint = np.stack([SIDES[k] * (0.25 + out), -0.6 - 0 * out, -0.8 * (1 - 0.7 * out)], -1)
+    hint = np.stack([SIDES[k] * (0.25 + out), np.full_like(out, -0.6), -0.8 * (1 - 0.7 * out)], -1)
     elbow, wrist, axis = two_bones(
         shoulder, target, body.upper_arm, body.forearm, turn(chest, hint)
     )

@@ -69,17 +69,17 @@ def render_take(spec: ClipSpec) -> Take:
     local = pose(body, motion)
     for attempt in range(8):
         rng = spec.generator(f"camera{attempt}")
-        spot = sample_spot(rng, spec.action, motion)
+        spot = sample_spot(rng, motion)
         world = spot.pose(local)
         track = (np.ptp(motion.pelvis[:, 2]) > 0.8) and (rng.random() < 0.5 or attempt > 3)
         camera = film(rng, t, body, world, track)
         if in_view(camera, world) > 0.5:
             break
     rng = spec.generator("things")
-    still = surroundings(rng, spec.action, stage, motion, spot)
+    still = surroundings(rng, spec.action, stage, spot)
     moving = [figure(body, world), *_things(rng, spec.action, stage, motion, body, world)]
     if spec.action == "push":
-        moving += pushed(rng, body, motion, world, spot)
+        moving += pushed(rng, motion, world, spot)
     return _compose(scene, camera, join(moving), join(still) if still else None, world)
 
 

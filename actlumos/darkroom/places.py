@@ -153,7 +153,7 @@ def room(rng: np.random.Generator) -> Scene:
     scene.planes.append(level(ceiling, _paint(rng, ["tiles"], 0.4, 0.75, 0.6), yaw))
     if rng.random() < 0.4:
         strip = Paint("windows", (0.5,) * 3, (rng.uniform(2, 5), 2.0), 0.0, emission=1.2, lit=0.6)
-        high = (distance * 0 + ceiling - 0.5, ceiling - 0.1)
+        high = (ceiling - 0.5, ceiling - 0.1)
         scene.planes.append(wall(yaw, distance - 0.03, strip, v_range=high))
     for _ in range(2):
         _clutter(rng, scene, 0.5 * distance, distance - 0.3)

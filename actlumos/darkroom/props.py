@@ -81,9 +81,7 @@ def bush(place: np.ndarray, size: float, rng: np.random.Generator) -> Mesh:
     return upright(place, heights, list(radii), ragged, sides=7)
 
 
-def cart(
-    place: np.ndarray, yaw: float, kind: str, colour: Colour
-) -> list[tuple[np.ndarray, tuple, Colour]]:
+def cart(kind: str, colour: Colour) -> list[tuple[np.ndarray, tuple, Colour]]:
     """Boxes (offset, size, colour) of a thing that is pushed: a crate, a trolley or a door."""
     if kind == "crate":
         return [(np.array([0, 0.55, 0.36]), (0.7, 1.1, 0.6), colour)]

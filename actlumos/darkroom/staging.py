@@ -14,8 +14,6 @@ from actlumos.darkroom.mesh import Mesh, box
 from actlumos.darkroom.movement import Motion, Stage
 from actlumos.darkroom.scene import faint
 
-MOVING = ("walk", "run")
-
 
 def sample_stage(rng: np.random.Generator) -> Stage:
     """Draw the surroundings; the action is not asked, so they carry no information about it."""
@@ -55,7 +53,7 @@ class Spot:
         return replace(pose, **changed)
 
 
-def sample_spot(rng: np.random.Generator, action: str, motion: Motion) -> Spot:
+def sample_spot(rng: np.random.Generator, motion: Motion) -> Spot:
     """Heading and place. People mostly face the camera or show a side; walkers cross the view or
     come and go along it."""
     travel = np.ptp(motion.pelvis[:, 2])
@@ -109,11 +107,9 @@ def in_view(camera: Camera, pose: Pose) -> float:
     return float((inside.all(-1)).mean() * (depth.min() > 0.85))
 
 
-def surroundings(
-    rng: np.random.Generator, action: str, stage: Stage, motion: Motion, spot: Spot
-) -> list[Mesh]:
+def surroundings(rng: np.random.Generator, action: str, stage: Stage, spot: Spot) -> list[Mesh]:
     """Seat, table, things on floor and table near the figure, and now and then an occluder."""
-    meshes = _seat(rng, action, stage, motion, spot)
+    meshes = _seat(rng, action, stage, spot)
     colour = lambda: tuple(faint(rng, 0.03, 0.6))  # noqa: E731
     if stage.table is not None:
         place = spot(np.array([rng.normal(0, 0.1), 0.0, stage.table_ahead + 0.25]))
@@ -140,9 +136,7 @@ def surroundings(
     return meshes
 
 
-def _seat(
-    rng: np.random.Generator, action: str, stage: Stage, motion: Motion, spot: Spot
-) -> list[Mesh]:
+def _seat(rng: np.random.Generator, action: str, stage: Stage, spot: Spot) -> list[Mesh]:
     """The stage's seat: behind the figure where it is used and half of the other times."""
     if stage.seat is None:
         return []
@@ -158,9 +152,7 @@ def _seat(
     return [props.stool(place, heading, stage.seat, colour)]
 
 
-def pushed(
-    rng: np.random.Generator, body: Body, motion: Motion, pose: Pose, spot: Spot
-) -> list[Mesh]:
+def pushed(rng: np.random.Generator, motion: Motion, pose: Pose, spot: Spot) -> list[Mesh]:
     """The crate, trolley or door before the hands of one who pushes."""
     walks = np.ptp(motion.pelvis[:, 2]) > 0.5
     kind = (
@@ -178,5 +170,5 @@ def pushed(
     colour = tuple(faint(rng, 0.05, 0.6))
     return [
         box(base + turn @ offset, size, paint, turn)
-        for offset, size, paint in (props.cart(base, spot.heading, kind, colour) if kind else [])
+        for offset, size, paint in (props.cart(kind, colour) if kind else [])
     ]
