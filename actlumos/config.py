@@ -137,16 +137,31 @@ def profile(name: str = "demo", **changes: Any) -> Config:
     Raises:
         ValueError: unknown profile or field.
     """
-    if name not in PROFILES:
-        raise ValueError(f"unknown profile {name!r}: choose one of {', '.join(PROFILES)}")
+    _check_profile(name)
     types = {field.name: str(field.type) for field in fields(Config)}
     values = {row["name"]: _PARSERS[types[row["name"]]](row[name]) for row in _rows()}
     return Config(profile=name, **values).with_(**changes)
 
 
-def ledger(*sections: str) -> pd.DataFrame:
-    """The ledger's rows as a table, all of them or those of the named sections."""
+def _check_profile(name: str) -> None:
+    if name not in PROFILES:
+        raise ValueError(f"unknown profile {name!r}: choose one of {', '.join(PROFILES)}")
+
+
+def ledger(*sections: str, of: str = "paper") -> pd.DataFrame:
+    """The ledger's rows as a table, all of them or those of the named sections.
+
+    Args:
+        *sections: `data`, `model`, `loss` and so on; none: every row.
+        of: the profile whose values the column `origin` speaks of. A smaller profile's value
+            that differs from the paper profile's is ours, whatever the larger one rests on.
+
+    Raises:
+        ValueError: unknown section or profile.
+    """
+    _check_profile(of)
     table = pd.DataFrame(_rows()).set_index("name")
+    table["origin"] = table["origin"].where(table[of] == table["paper"], "ours")
     if not sections:
         return table
     unknown = set(sections) - set(table["section"])

@@ -23,6 +23,15 @@ def test_every_row_says_where_its_value_comes_from() -> None:
     assert (table["note"].str.len() > 10).all()
 
 
+def test_a_small_profiles_own_values_are_never_called_lineage() -> None:
+    paper, demo = ledger(), ledger("model", "optimisation", of="demo")
+    changed = demo["demo"] != demo["paper"]
+    assert changed.any() and set(demo["origin"][changed]) == {"ours"}
+    assert (demo["origin"][~changed] == paper.loc[demo.index, "origin"][~changed]).all()
+    with pytest.raises(ValueError, match="unknown profile"):
+        ledger(of="tiny")
+
+
 @pytest.mark.parametrize("name", PROFILES)
 def test_profiles_have_their_types(name: str) -> None:
     config = profile(name)
