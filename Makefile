@@ -27,7 +27,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(VENV)/bin/python -m pip install --disable-pip-version-check --no-input $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -c constraints.txt -e ".[test,workflow]"
 	@touch $(STAMP)
 
-demo: venv  ## train every model and make every figure, about 15 minutes on two cores (.venv/bin/python -m actlumos reproduce --profile demo)
+demo: venv  ## train every model and make every figure, about 18 minutes on two cores (.venv/bin/python -m actlumos reproduce --profile demo)
 	$(RUN) reproduce --profile demo
 
 smoke: venv  ## the same path with tiny models, a few minutes (.venv/bin/python -m actlumos reproduce --profile smoke)
