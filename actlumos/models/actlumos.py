@@ -90,17 +90,10 @@ class Recogniser(nn.Module):
             bn_momentum=bn_momentum,
         )
         tokens = self.backbone.output_frames(frames)
-        self.head = BertHead(
-            self.backbone.width,
-            tokens,
-            bert_layers,
-            heads=heads,
-            keep=keep,
-            dropout=bert_dropout,
-            start=bert_start,
-        )
+        width = self.backbone.width
+        self.head = BertHead(width, tokens, bert_layers, heads, keep, bert_dropout, bert_start)
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(self.backbone.width, num_classes)
+        self.classifier = nn.Linear(width, num_classes)
         nn.init.xavier_uniform_(self.classifier.weight)
         nn.init.zeros_(self.classifier.bias)
 

@@ -61,6 +61,7 @@ def task(
     teacher.eval().requires_grad_(False)
 
     def loss(batch: Batch, generator: torch.Generator) -> Terms:
+        """Cross-entropy and distillation of one batch."""
         label = batch.label.to(generator.device)
         clip = batch.clip[:, 0].to(generator.device)
         dark, target = _look(clip, teacher, answers, config, generator)

@@ -25,6 +25,7 @@ def task(model: Teacher, train: Clips, val: Clips, config: Config) -> Task:
     """Cross-entropy plus supervised contrast; `lambda_sup` 0 leaves the contrast out."""
 
     def loss(batch: Batch, generator: torch.Generator) -> Terms:
+        """Cross-entropy and supervised contrast of one batch."""
         label = batch.label.to(generator.device)
         clip = batch.clip[:, 0].to(generator.device)
         output = model(*train_streams(clip, STREAMS, config, generator))
