@@ -191,18 +191,6 @@ def record(run: Run, arm: str, result: dict[str, Any]) -> None:
     write_json(path, summary)
 
 
-def results(run: Run) -> dict[str, Any]:
-    """The run's `results.json`.
-
-    Raises:
-        FileNotFoundError: nothing has been trained in this run yet.
-    """
-    path = run.directory / "results.json"
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no arm has been trained in this run yet")
-    return read_json(path)
-
-
 def _load(name: str, root: Path | None, config: Config, directory: Path) -> Manifest:
     """A data set's manifest; the profile says how many clips of a rendered one."""
     if name == "folder":

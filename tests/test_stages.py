@@ -15,7 +15,8 @@ from actlumos import augment, stages
 from actlumos.config import profile
 from actlumos.files import read_json
 from actlumos.models import Teacher
-from actlumos.runs import Run, open_run, results
+from actlumos.report.results import load_results
+from actlumos.runs import Run, open_run
 from actlumos.stages import loop, pretrain
 from actlumos.stages.arms import ARMS, STUDIES
 from actlumos.stages.build import build
@@ -104,8 +105,8 @@ def test_distillation_needs_its_teacher_and_leaves_it_alone(make_run: Callable[.
     student = stages.ensure(run, "ssl-a-kd")
     assert equal(before, weights(stages.ensure(run, "teacher")))
     assert {"train_ce", "train_kd", "val_top1"} <= set(student.history)
-    assert {"teacher", "ssl-a", "ssl-a-kd"} == set(results(run)["arms"])
-    assert "top1" not in results(run)["arms"]["ssl-a"]
+    assert {"teacher", "ssl-a", "ssl-a-kd"} == set(load_results(run.directory)["arms"])
+    assert "top1" not in load_results(run.directory)["arms"]["ssl-a"]
 
 
 def test_students_share_the_teachers_answers(

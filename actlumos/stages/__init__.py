@@ -81,7 +81,7 @@ def load_checkpoint(
 
     Returns:
         The network in evaluation mode, and what the checkpoint says of itself: `arm` (an `Arm`),
-        `config` (a `Config`) and `classes` (names; empty after pretraining).
+        `config` (a `Config`) and `classes` (names, also after a pretraining, which reads no label).
 
     Raises:
         FileNotFoundError: no such file.
@@ -121,7 +121,7 @@ def _train(
     """Train, test, and write checkpoint, history and result; the result goes last."""
     directory = run.directory / name
     directory.mkdir(parents=True, exist_ok=True)
-    here = replace(run, config=config)
+    here = replace(run, config=config) if arm.changes else run  # a new run loads its data anew
     task = _task(here, arm, needed)
     started = time.perf_counter()
     history = fit(
