@@ -13,6 +13,12 @@ import torch
 torch.set_num_threads(1)  # tiny tensors: threads would cost more than they bring
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _home(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What the package keeps (measurements, caches, runs) goes to a folder of this test session."""
+    os.environ["ACTLUMOS_HOME"] = str(tmp_path_factory.mktemp("home"))
+
+
 @pytest.fixture(scope="session")
 def real_root() -> Path:
     """Folder with real ARID clips and official lists; the test is skipped where there is none."""

@@ -12,25 +12,21 @@ Other names show no groups: then each file is a group of its own, called `<Class
 from __future__ import annotations
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
+from actlumos.datasets.entries import VIDEO_SUFFIXES, natural
 from actlumos.datasets.manifest import Clip, Manifest, check_groups
-from actlumos.files import sha256
-from actlumos.video import probe
+from actlumos.datasets.measure import measure
 
-SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".webm")
 SHARES = {"train": 0.60, "val": 0.15, "test": 0.25}
-
-_Measured = tuple[int, float, str]
 
 
 def folder(
-    root: str | Path, *, seed: int = 0, csv: str | Path | None = None, workers: int = 2
-) -> Manifest:
+    root: str | Path, *, seed: int = 0, csv: str | Path | None = None, workers: int = 2,
+    on_bad_clip: str = "error",
+) -> Manifest:  # fmt: skip
     """List, measure and split a folder of class folders.
 
     Classes are the folder names in alphabetical order, whatever their case. The split aims at
@@ -41,8 +37,9 @@ def folder(
     Args:
         root: the folder; nothing is written into it.
         seed: which groups go where.
-        csv: keeps the manifest; a video older than it is not measured again.
+        csv: where to keep the manifest.
         workers: number of threads that open files.
+        on_bad_clip: `error`, or `skip`: split the readable ones; see `Manifest.left_out`.
 
     Raises:
         FileNotFoundError: there is no such folder.
@@ -52,14 +49,15 @@ def folder(
     root = Path(root).expanduser().resolve()
     files = find_videos(root)
     groups = find_groups(files)
-    measured = _measure(root, [path for paths in files.values() for path in paths], csv, workers)
+    measured = measure(list(groups), workers=workers, on_bad_clip=on_bad_clip)
     clips = []
     for label, (name, paths) in enumerate(files.items()):
-        splits = split_groups([groups[path] for path in paths], name, [seed, label])
-        for path, split in zip(paths, splits, strict=True):
-            key = path.relative_to(root).as_posix()
-            clips.append(Clip(key, label, groups[path], split, *measured[key]))
-    manifest = Manifest(f"folder-{root.name}", root, tuple(files), tuple(clips))
+        good = [path for path in paths if path in measured]
+        splits = split_groups([groups[path] for path in good], name, [seed, label])
+        for path, split in zip(good, splits, strict=True):
+            clips.append(Clip(_key(root, path), label, groups[path], split, *measured[path]))
+    left_out = tuple(_key(root, path) for path in groups if path not in measured)
+    manifest = Manifest(f"folder-{root.name}", root, tuple(files), tuple(clips), left_out)
     check_groups(manifest, apart=("train", "test"))
     check_groups(manifest, apart=("val", "test"))
     if csv is not None:
@@ -79,12 +77,12 @@ def find_videos(root: Path) -> dict[str, list[Path]]:
     folders = [path for path in root.iterdir() if path.is_dir() and path.name[0] != "."]
     found = {}
     for place in sorted(folders, key=lambda path: (path.name.lower(), path.name)):
-        found[place.name] = sorted(filter(_is_video, place.iterdir()), key=_natural)
+        found[place.name] = sorted(filter(_is_video, place.iterdir()), key=_by_name)
     if not found:
         raise ValueError(f"{root} holds no class folders: put videos into <root>/<class>/")
     empty = [name for name, videos in found.items() if not videos]
     if empty:
-        raise ValueError(f"{root / empty[0]} holds no video ({' '.join(SUFFIXES)})")
+        raise ValueError(f"{root / empty[0]} holds no video ({' '.join(VIDEO_SUFFIXES)})")
     return found
 
 
@@ -135,30 +133,8 @@ def _split_two(groups: list[str], sizes: dict[str, int], name: str) -> list[str]
     return splits
 
 
-def _measure(
-    root: Path, paths: list[Path], csv: str | Path | None, workers: int
-) -> dict[str, _Measured]:
-    """Frames, fps and digest of every file, from the CSV where that is newer than the file."""
-    known = _known(root, csv)
-    fresh = {key: path for path in paths if (key := path.relative_to(root).as_posix()) not in known}
-    with ThreadPoolExecutor(max(workers, 1)) as pool:
-        jobs = pool.map(_measure_one, fresh.values())
-        bar = tqdm(jobs, "measure videos", len(fresh), unit="clip", disable=None, mininterval=1)
-        return known | dict(zip(fresh, bar, strict=True))
-
-
-def _known(root: Path, csv: str | Path | None) -> dict[str, _Measured]:
-    if csv is None or not Path(csv).is_file():
-        return {}
-    written = Path(csv).stat().st_mtime
-    clips = [c for c in Manifest.read(csv, root).clips if (root / c.path).is_file()]
-    kept = [clip for clip in clips if (root / clip.path).stat().st_mtime < written]
-    return {clip.path: (clip.frames, clip.fps, clip.sha256) for clip in kept}
-
-
-def _measure_one(path: Path) -> _Measured:
-    info = probe(path)
-    return info.frames, info.fps, sha256(path)
+def _key(root: Path, path: Path) -> str:
+    return path.relative_to(root).as_posix()
 
 
 def _shows_group(path: Path) -> bool:
@@ -166,9 +142,8 @@ def _shows_group(path: Path) -> bool:
 
 
 def _is_video(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and path.name[0] != "." and path.is_file()
+    return path.suffix.lower() in VIDEO_SUFFIXES and path.name[0] != "." and path.is_file()
 
 
-def _natural(path: Path) -> list[tuple[int, str]]:
-    parts = re.findall(r"\d+|\D+", path.name.lower())
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+def _by_name(path: Path) -> list[tuple[int, str]]:
+    return natural(path.name)

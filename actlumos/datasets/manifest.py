@@ -15,7 +15,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -51,6 +51,10 @@ class Clip:
 class Manifest:
     """The clips of a data set, and what their labels mean.
 
+    `left_out` are listed paths without a clip here, because the file was missing or could not be
+    read and the policy was `skip`. They are no part of the CSV, of equality or of the digest:
+    these speak of the clips that are there, and those differ already.
+
     Raises:
         ValueError: a path is absolute or listed twice, a label is outside the class table, a
             split is unknown, or a frame count is not positive.
@@ -60,6 +64,7 @@ class Manifest:
     root: Path
     classes: tuple[str, ...]
     clips: tuple[Clip, ...]
+    left_out: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
@@ -129,17 +134,27 @@ class Manifest:
             FileNotFoundError: there is no such CSV.
             ValueError: a column is missing, a field does not parse, or the labels have gaps.
         """
-        with open(csv_path, newline="", encoding="utf-8") as stream:
-            reader = csv.DictReader(stream)
-            missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-            if missing:
-                raise ValueError(f"{csv_path} lacks the column(s) {', '.join(missing)}")
-            rows = [_parse(row, f"{csv_path}, line {reader.line_num}") for row in reader]
-        if not rows:
-            raise ValueError(f"{csv_path} lists no clip; delete it and make the data set anew")
-        classes = _class_table(((clip.label, name) for _, name, clip in rows), csv_path)
-        clips = tuple(clip for _, _, clip in rows if clip.path)
-        return Manifest(rows[0][0], Path(root), classes, clips)
+        name, classes, clips = read_rows(csv_path)
+        return Manifest(name, Path(root), classes, clips)
+
+
+def read_rows(csv_path: str | Path) -> tuple[str, tuple[str, ...], tuple[Clip, ...]]:
+    """Data set, class table and clips of a manifest CSV; empty numbers are 0.
+
+    Raises:
+        FileNotFoundError: there is no such CSV.
+        ValueError: a column is missing, a field does not parse, or the labels have gaps.
+    """
+    with open(csv_path, newline="", encoding="utf-8-sig") as stream:
+        reader = csv.DictReader(stream)
+        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+        if missing:
+            raise ValueError(f"{csv_path} lacks the column(s) {', '.join(missing)}")
+        rows = [_parse(row, f"{csv_path}, line {reader.line_num}") for row in reader]
+    if not rows:
+        raise ValueError(f"{csv_path} lists no clip; delete it and make the data set anew")
+    classes = _class_table(((clip.label, name) for _, name, clip in rows), csv_path)
+    return rows[0][0], classes, tuple(clip for _, _, clip in rows if clip.path)
 
 
 def check_groups(manifest: Manifest, apart: tuple[str, ...] = SPLITS) -> None:
@@ -181,14 +196,16 @@ def concat(*manifests: Manifest) -> Manifest:
         root = Path(os.path.commonpath([m.root.resolve() for m in manifests]))
     except ValueError:
         raise ValueError("the pools lie on different drives: put them under one folder") from None
-    clips = []
+    clips, left_out = [], []
     for manifest in manifests:
         prefix = PurePosixPath(manifest.root.resolve().relative_to(root).as_posix())
         clips += [
             replace(clip, path=str(prefix / clip.path), group=f"{manifest.name}/{clip.group}")
             for clip in manifest.clips
         ]
-    return Manifest("+".join(m.name for m in manifests), root, (), tuple(clips))
+        left_out += [str(prefix / path) for path in manifest.left_out]
+    name = "+".join(m.name for m in manifests)
+    return Manifest(name, root, (), tuple(clips), tuple(left_out))
 
 
 def _problem(clip: Clip, num_classes: int) -> str:
@@ -209,8 +226,9 @@ def _parse(row: dict[str, str], where: str) -> tuple[str, str, Clip]:
     except (TypeError, ValueError) as error:
         raise ValueError(f"{where}: {error}; correct the row or make the list anew") from None
     label, frames, fps = numbers
-    clip = Clip(row["path"], label, row["group"], row["split"], frames, fps, row["sha256"])
-    return row["dataset"], row["class"], clip
+    path, group, split, digest = (row[name] or "" for name in ("path", "group", "split", "sha256"))
+    clip = Clip(path, label, group, split, frames, fps, digest)
+    return row["dataset"] or "", row["class"] or "", clip
 
 
 def _class_table(pairs: Iterable[tuple[int, str]], csv_path: str | Path) -> tuple[str, ...]:
