@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from actlumos.config import Config
 from actlumos.device import autocast, device_of
-from actlumos.streams import test_streams
+from actlumos.streams import channels, test_streams
 
 
 class Cost(NamedTuple):
@@ -46,7 +46,7 @@ def measure(
     """
     model.eval()
     device = device_of(model)
-    size = (1, config.frames, *config.frame_size, 3)
+    size = (1, config.frames, *config.frame_size, channels(streams))
     clip = torch.randint(0, 64, size, generator=torch.Generator().manual_seed(0)).byte().to(device)
 
     def forward() -> None:

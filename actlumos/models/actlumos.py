@@ -42,6 +42,8 @@ class Dial(TypedDict, total=False):
     bert_start: Start
     dropout: float
     bn_momentum: float
+    bn_eps: float
+    checkpoint_activations: bool
 
 
 class Recogniser(nn.Module):
@@ -50,7 +52,8 @@ class Recogniser(nn.Module):
     Args:
         num_classes: K.
         frames: frames T of a clip; the backbone's strides turn them into T' tokens.
-        layers, widths, stem, temporal_strides, midplanes, bn_momentum: of `R2Plus1D`.
+        layers, widths, stem, temporal_strides, midplanes, bn_momentum, bn_eps,
+            checkpoint_activations: of `R2Plus1D`.
         bert_layers, heads, keep, bert_dropout, bert_start: of `BertHead`.
         dropout: of the CLS vector before the classifier, 0..1 (.8 in the lineage).
 
@@ -76,6 +79,8 @@ class Recogniser(nn.Module):
         bert_start: Start = "random",
         dropout: float = 0.8,
         bn_momentum: float = 0.1,
+        bn_eps: float = 1e-3,
+        checkpoint_activations: bool = False,
     ) -> None:
         super().__init__()
         if num_classes < 1:
@@ -88,6 +93,8 @@ class Recogniser(nn.Module):
             temporal_strides=temporal_strides,
             midplanes=midplanes,
             bn_momentum=bn_momentum,
+            bn_eps=bn_eps,
+            checkpoint_activations=checkpoint_activations,
         )
         tokens = self.backbone.output_frames(frames)
         width = self.backbone.width

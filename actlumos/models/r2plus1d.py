@@ -8,35 +8,41 @@ between the two is chosen so that the pair has as many weights as the kernel it 
 Source: Tran et al., "A Closer Look at Spatiotemporal Convolutions for Action Recognition",
 CVPR 2018. The 34-layer shape is the one whose weights were pre-trained on IG-65M: M is worked
 out for each convolution on its own, which gives 288, 576 and 1152 in places where torchvision,
-working once a block, has 230, 460 and 921; batch norm has eps 1e-3. State-dict names are
-IG-65M's.
+working once a block, has 230, 460 and 921; batch norm has eps 1e-3 there and 1e-5 in
+torchvision. State-dict names are those of both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Literal, get_args
 
+import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
-Midplanes = Literal["ig65m", "multiple16"]
+Midplanes = Literal["ig65m", "torchvision", "multiple16"]
+Norm = Callable[[int], nn.Module]
 
 
 def midplanes(inputs: int, outputs: int, rule: Midplanes = "ig65m") -> int:
     """Planes between the spatial and the temporal part of one convolution.
 
-    `ig65m` is the formula above; `multiple16` rounds it to the nearest multiple of 16 (at
-    least 16), because CPU kernels are slow for other counts (our choice, for small nets).
+    `ig65m` and `torchvision` are the formula above (they differ in whose channels a block puts
+    into it, see `BasicBlock`); `multiple16` rounds it to the nearest multiple of 16 (at least
+    16), because CPU kernels are slow for other counts (our choice, for small nets).
 
     Raises:
         ValueError: unknown rule.
     """
     equal_weights = 27 * inputs * outputs // (9 * inputs + 3 * outputs)
-    if rule == "ig65m":
-        return equal_weights
     if rule == "multiple16":
         return max(16, 16 * round(equal_weights / 16))
-    raise ValueError(f"midplanes is {rule!r}: choose 'ig65m' or 'multiple16'")
+    if rule not in get_args(Midplanes):
+        raise ValueError(f"midplanes is {rule!r}: choose one of {', '.join(get_args(Midplanes))}")
+    return equal_weights
 
 
 def _conv(
@@ -46,13 +52,9 @@ def _conv(
     return nn.Conv3d(inputs, outputs, kernel, stride, padding, bias=False)
 
 
-def _norm(planes: int, momentum: float) -> nn.BatchNorm3d:
-    return nn.BatchNorm3d(planes, eps=1e-3, momentum=momentum)
-
-
 def _factorised(
     planes: tuple[int, int, int],
-    momentum: float,
+    norm: Norm,
     stride: tuple[int, int] = (1, 1),
     kernel: int = 3,
 ) -> list[nn.Module]:
@@ -60,7 +62,7 @@ def _factorised(
     (inputs, middle, outputs), (time, space) = planes, stride
     return [
         _conv(inputs, middle, (1, kernel, kernel), (1, space, space)),
-        _norm(middle, momentum),
+        norm(middle),
         nn.ReLU(inplace=True),
         _conv(middle, outputs, (3, 1, 1), (time, 1, 1)),
     ]
@@ -72,8 +74,9 @@ class BasicBlock(nn.Module):
     Args:
         inputs, outputs: channel counts.
         stride: (temporal, spatial) stride of the first convolution and of the shortcut.
-        rule: see `midplanes`.
-        momentum: of batch norm, in PyTorch's sense (share of the new batch).
+        rule: see `midplanes`. `torchvision` works the inner planes out once, from `inputs` and
+            `outputs`, and uses them in both convolutions.
+        norm: makes the batch norm of a number of planes.
     """
 
     def __init__(
@@ -82,24 +85,25 @@ class BasicBlock(nn.Module):
         outputs: int,
         stride: tuple[int, int],
         rule: Midplanes,
-        momentum: float,
+        norm: Norm,
     ) -> None:
         super().__init__()
-        first, second = midplanes(inputs, outputs, rule), midplanes(outputs, outputs, rule)
+        first = midplanes(inputs, outputs, rule)
+        second = first if rule == "torchvision" else midplanes(outputs, outputs, rule)
         self.conv1 = nn.Sequential(
-            nn.Sequential(*_factorised((inputs, first, outputs), momentum, stride)),
-            _norm(outputs, momentum),
+            nn.Sequential(*_factorised((inputs, first, outputs), norm, stride)),
+            norm(outputs),
             nn.ReLU(inplace=True),
         )
         self.conv2 = nn.Sequential(
-            nn.Sequential(*_factorised((outputs, second, outputs), momentum)),
-            _norm(outputs, momentum),
+            nn.Sequential(*_factorised((outputs, second, outputs), norm)),
+            norm(outputs),
         )
         self.relu = nn.ReLU(inplace=True)
         self.downsample: nn.Sequential | None = None
         if stride != (1, 1) or inputs != outputs:
             shortcut = _conv(inputs, outputs, (1, 1, 1), (stride[0], stride[1], stride[1]))
-            self.downsample = nn.Sequential(shortcut, _norm(outputs, momentum))
+            self.downsample = nn.Sequential(shortcut, norm(outputs))
 
     def forward(self, clip: Tensor) -> Tensor:
         """`[B, C, T, H, W]` to `[B, C', T', H', W']`."""
@@ -118,6 +122,11 @@ class R2Plus1D(nn.Module):
         midplanes: rule for the planes inside the factorised convolutions.
         bn_momentum: share of the new batch in batch norm's running statistics. IG-65M's port
             has .9, which is Caffe2's share of the *old* value; .1 is what was meant.
+        bn_eps: added to the variance in batch norm: 1e-3 for IG-65M's weights, 1e-5 for
+            torchvision's.
+        checkpoint_activations: in training keep only the outputs of stem and blocks, and work
+            the rest out anew in the backward pass: the same gradients and running statistics
+            for less memory and the time of one more forward pass.
         num_classes: adds mean pooling and a linear classifier `fc`; None gives the feature map.
 
     Raises:
@@ -133,22 +142,26 @@ class R2Plus1D(nn.Module):
         temporal_strides: Sequence[int] = (1, 2, 2, 2),
         midplanes: Midplanes = "ig65m",
         bn_momentum: float = 0.1,
+        bn_eps: float = 1e-3,
+        checkpoint_activations: bool = False,
         num_classes: int | None = None,
     ) -> None:
         super().__init__()
         _check_dial(layers=layers, widths=widths, temporal_strides=temporal_strides)
+        norm = partial(nn.BatchNorm3d, eps=bn_eps, momentum=bn_momentum)
+        self.checkpoint_activations = checkpoint_activations
         self.width = widths[-1]
         self.temporal_strides = tuple(temporal_strides)
-        first = _factorised((3, stem, widths[0]), bn_momentum, (1, 2), kernel=7)
-        self.stem = nn.Sequential(*first, _norm(widths[0], bn_momentum), nn.ReLU(inplace=True))
+        first = _factorised((3, stem, widths[0]), norm, (1, 2), kernel=7)
+        self.stem = nn.Sequential(*first, norm(widths[0]), nn.ReLU(inplace=True))
         inputs = (widths[0], *widths[:-1])
         spatial_strides = (1, 2, 2, 2)
         strides = zip(temporal_strides, spatial_strides, strict=True)
         stages = zip(inputs, widths, layers, strides, strict=True)
         for number, (before, width, depth, stride) in enumerate(stages, 1):
-            blocks = [BasicBlock(before, width, stride, midplanes, bn_momentum)]
+            blocks = [BasicBlock(before, width, stride, midplanes, norm)]
             for _ in range(depth - 1):
-                blocks.append(BasicBlock(width, width, (1, 1), midplanes, bn_momentum))
+                blocks.append(BasicBlock(width, width, (1, 1), midplanes, norm))
             self.add_module(f"layer{number}", nn.Sequential(*blocks))
         self.fc = None if num_classes is None else nn.Linear(self.width, num_classes)
         self.apply(_initialise)
@@ -161,10 +174,45 @@ class R2Plus1D(nn.Module):
 
     def forward(self, clip: Tensor) -> Tensor:
         """`[B, 3, T, H, W]` to `[B, C, T', ceil(H / 16), ceil(W / 16)]`, or logits `[B, K]`."""
-        features = self.stem(clip)
-        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
-            features = stage(features)
+        features = clip
+        anew = self.checkpoint_activations and self.training and torch.is_grad_enabled()
+        for part in (self.stem, *self.layer1, *self.layer2, *self.layer3, *self.layer4):
+            features = _checkpointed(part, features) if anew else part(features)
         return features if self.fc is None else self.fc(features.mean((2, 3, 4)))
+
+
+def _checkpointed(part: nn.Module, clip: Tensor) -> Tensor:
+    """`part(clip)`, whose inner activations are worked out a second time for the gradient."""
+
+    def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+        return nullcontext(), _SpareStatistics(part)
+
+    # No random number is drawn inside the backbone, so there is no generator state to keep.
+    how = {"use_reentrant": False, "preserve_rng_state": False, "context_fn": contexts}
+    return checkpoint(part, clip, **how)
+
+
+class _SpareStatistics:
+    """While it is entered, batch norm updates copies of its running statistics.
+
+    The second pass sees the batch that the first one has counted already. Copies, and not a
+    switched-off update, because autograd must find the same tensors saved in both passes.
+    """
+
+    def __init__(self, part: nn.Module) -> None:
+        self.norms = [m for m in part.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+
+    def __enter__(self) -> None:
+        self.kept = [(norm, dict(norm.named_buffers(recurse=False))) for norm in self.norms]
+        for norm, buffers in self.kept:
+            for name, value in buffers.items():
+                setattr(norm, name, value.clone())
+
+    def __exit__(self, *error: object) -> None:
+        for norm, buffers in self.kept:
+            for name, value in buffers.items():
+                setattr(norm, name, value)
+        self.kept = []
 
 
 def _check_dial(**dial: Sequence[int]) -> None:
