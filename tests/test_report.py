@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import beta
+from scipy.stats import beta, binomtest
 
 from actlumos.report import claims, paper, stats, tables
 from actlumos.report.arms import ARMS, describe, in_order
@@ -85,7 +85,44 @@ def test_unpaired_reproduces_newcombes_example() -> None:
     assert found.verdict == "better" and np.isnan(found.p)
 
 
+@given(st.integers(0, 60), st.integers(1, 60))
+@settings(max_examples=60, deadline=None)
+def test_wilson_is_scipys(right: int, wrong: int) -> None:
+    n = right + wrong
+    bounds = binomtest(right, n).proportion_ci(0.95, method="wilson")
+    found = stats.wilson(100 * right / n, n)
+    assert found == pytest.approx((100 * bounds.low, 100 * bounds.high), abs=1e-6)
+
+
+def test_effective_clips_by_hand() -> None:
+    assert stats.effective_clips(np.full(7, 1 / 7)) == pytest.approx(7)
+    # two tests of 2 clips sharing one: weights 1/4, 1/2, 1/4, so 1 / (1/16 + 1/4 + 1/16) = 8/3
+    assert stats.effective_clips(np.array([0.25, 0.5, 0.25])) == pytest.approx(8 / 3)
+    with pytest.raises(ValueError, match="no clips"):
+        stats.effective_clips(np.zeros(3))
+
+
+@given(st.lists(st.sampled_from([(0, 1), (1, 0), (1, 1)]), min_size=1, max_size=30))
+@settings(max_examples=60, deadline=None)
+def test_repeating_a_run_adds_no_evidence(answers: list[tuple[int, int]]) -> None:
+    """Three seeds that answer alike pool to exactly what one says."""
+    one, two = np.array(answers, bool).T
+    single = stats.paired_difference(one, two)
+    gains = sum((one.astype(float) - two) / (3 * one.size) for _ in range(3))
+    assert stats.pooled_difference(gains)[:4] == pytest.approx(single[:4], abs=1e-7)
+
+
+def test_pooling_splits_that_share_no_clip_is_one_large_test() -> None:
+    one, two = np.arange(60) % 3 > 0, np.arange(60) % 4 > 0
+    halves = [(one[:30].astype(float) - two[:30]) / 60, (one[30:].astype(float) - two[30:]) / 60]
+    whole = stats.paired_difference(one, two)
+    assert stats.pooled_difference(np.concatenate(halves))[:4] == pytest.approx(whole[:4])
+
+
 def test_bad_input_is_named() -> None:
+    for percent, n in ((101.0, 5), (-1.0, 5), (50.0, 0)):
+        with pytest.raises(ValueError, match="0 <= percent"):
+            stats.wilson(percent, n)
     with pytest.raises(ValueError, match="equal, non-empty"):
         stats.paired_difference(first(3, 10), first(3, 11))
     with pytest.raises(ValueError, match="equal, non-empty"):
@@ -164,11 +201,13 @@ def test_paper_tables_keep_other_data_out() -> None:
 
 
 def test_paper_table_takes_its_own_data_set() -> None:
-    run = results("arid-v1.5", ssl_kd=record(first(80)))
+    run = results("arid-v1.5", ssl_kd=record(first(80), selected_on="val")) | {"split": 0}
     ours = tables.paper_table(2, run).set_index("method")
-    row = ours.loc["this kit: SSL + KD"]
-    assert row["source"] == "measured here" and row["Top-1 (%)"] == 80
-    assert row["note"] == "demo profile, seed 3"
+    row, other = ours.loc["this kit: SSL + KD (demo profile)"].itertuples()
+    assert row.source == "measured here" and (row.split, row.seeds) == ("0", "3")
+    assert (other.split, other.source) == ("1", "not run")
+    assert ours.loc["this kit: SSL + KD (demo profile)", "Top-1 (%)"].iloc[0] == 80
+    assert row.note == "100 of the official 2011 test clips"
     assert ours.loc["this kit: KD", "source"] == "not run"
     assert ours.loc["MD-BERT", "Top-1 (%)"] == 87.43
     assert set(tables.paper_table(1, run)["source"]) == {"reported", "not run"}
@@ -183,6 +222,14 @@ def test_rendered_forms_hold_the_same_cells() -> None:
     assert r"50 \% \& more\_ & -- & 12.29 \\" in tables.latex(table)
     widths = {len(line) for line in tables.text(table).splitlines()[:2]}
     assert len(widths) == 1
+
+
+def test_notes_are_exported_beside_the_table(tmp_path) -> None:
+    table = pd.DataFrame({"arm": ["a"]})
+    tables.export(table, "t", tmp_path, ["one & two", "three"])
+    assert (tmp_path / "t.md").read_text("utf-8").endswith("| a |\n\n- one & two\n- three\n")
+    assert (tmp_path / "t.tex").read_text("utf-8").startswith("% one & two\n% three\n\\begin")
+    assert (tmp_path / "t.csv").read_text("utf-8") == "arm\na\n"
 
 
 def test_export_writes_three_files_and_nothing_else(tmp_path) -> None:
@@ -289,6 +336,43 @@ def test_claims_are_printed_with_their_evidence() -> None:
     assert "holds          distillation helps the student" in text
     assert "KD > dark: +10.0 [+3.8, +10.0], p = 0.002" in text
     assert text.count("not run") > 5
+
+
+# --- published differences against the size of the test ------------------------------------------
+
+def test_the_papers_lead_on_arid_is_two_clips() -> None:
+    gaps = claims.reported_gaps("arid-v1.0").set_index("method")
+    mfdl = gaps.loc["MFDL"]
+    assert (mfdl["points"], mfdl["verdict"]) == (pytest.approx(0.21), "within noise")
+    assert (mfdl["fewest"], mfdl["most"]) == pytest.approx((0.0021 * 823, 0.0021 * 859))
+    note = claims.noise_note("arid-v1.0")
+    assert "MFDL by 0.21 points (1.7 to 1.8 clips)" in note and "823 to 859 clips" in note
+    assert "MD-BERT by 0.03" in note and "MRAN" not in note
+    assert "Fewer than 6 clips" in note and stats.mcnemar(5, 0) > 0.05 > stats.mcnemar(6, 0)
+
+
+@pytest.mark.parametrize("dataset", ["arid-v1.0", "arid-v1.5", "dark48"])
+def test_noise_agrees_with_newcombe_written_out(dataset: str) -> None:
+    table, gaps = claims.reported_rows(dataset), claims.reported_gaps(dataset)
+    n, best = claims.official_sizes(dataset)[1], table["top1"].max()
+    assert len(gaps) == len(table) - 1
+    for row in gaps.itertuples():
+        low, high = (wilson(p * n / 100, n) for p in (best, row.top1))
+        reach = sqrt((best - low[0]) ** 2 + (high[1] - row.top1) ** 2)
+        assert row.verdict == ("within noise" if best - row.top1 <= reach else "better")
+    assert set(gaps["verdict"]) == {"within noise", "better"}
+    assert (gaps.groupby("verdict")["points"].max()["within noise"]
+            < gaps.groupby("verdict")["points"].min()["better"])
+
+
+def test_standing_puts_each_row_in_one_place() -> None:
+    text = claims.standing(47.0, (44.7, 49.3), "dark48")
+    above, within = text.removeprefix("above ").split("; within noise of ")
+    assert within.split(", ") == ["DTCM", "MFDL", "ActLumos (student)"]
+    assert len(above.split(", ")) == 5
+    assert claims.standing(1.0, (0.5, 2.0), "dark48").startswith("below ")
+    with pytest.raises(ValueError, match="arid-v1.0, arid-v1.5, dark48"):
+        claims.noise_note("ellar")
 
 
 def test_every_compared_arm_has_a_text() -> None:

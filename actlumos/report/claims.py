@@ -9,12 +9,20 @@ correction is made for the number of claims: read a single p value near .05 with
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 
 import pandas as pd
 
 from actlumos.report.arms import describe
+from actlumos.report.paper import TABLES, reported
 from actlumos.report.results import Results, correct, entry
-from actlumos.report.stats import Difference, paired_difference, unpaired_difference
+from actlumos.report.stats import (
+    Difference,
+    mcnemar,
+    paired_difference,
+    unpaired_difference,
+    wilson,
+)
 
 HOLDS, FAILS, NOISE, NOT_RUN = "holds", "does not hold", "within noise", "not run"
 VERDICTS = {"better": HOLDS, "worse": FAILS, "within noise": NOISE}
@@ -49,6 +57,13 @@ CLAIMS = (
           instead=(("ssl", "ssl-spatial"), ("ssl", "ssl-temporal"))),
 )
 COST_CLAIM = "the student costs half the teacher"
+
+OFFICIAL_TESTS: dict[str, dict[int, int | None]] = {
+    "arid-v1.0": {1: 823, 2: 859, 3: 852},
+    "arid-v1.5": {0: 2011, 1: None},
+    "dark48": {1: 1763, 2: 1763, 3: 1763},
+}
+"""Clips in the official test list of each split; None: the list was not found in public."""
 
 
 def compare(results: Results, better: str, worse: str) -> Difference | None:
@@ -148,3 +163,97 @@ def claims_text(results: Results) -> str:
         lines.append(f"  {row.verdict:<14} {row.claim}")
         lines += [f"  {'':<14}   {part}" for part in row.evidence.split("; ")]
     return "\n".join(lines)
+
+
+def reported_rows(dataset: str) -> pd.DataFrame:
+    """The published rows of a data set's table, MD-BERT's included.
+
+    Args:
+        dataset: 'arid-v1.0', 'arid-v1.5' or 'dark48'.
+
+    Raises:
+        ValueError: no table of the paper is on that data set.
+    """
+    numbers = dict(zip(OFFICIAL_TESTS, TABLES, strict=True))
+    if dataset not in numbers:
+        raise ValueError(f"no published rows on {dataset!r}; there are {', '.join(numbers)}")
+    tables = [f"actlumos-{numbers[dataset]}", f"mdbert-{numbers[dataset]}"]
+    rows = [reported(table=table) for table in tables if table in set(reported()["table"])]
+    return pd.concat(rows, ignore_index=True)
+
+
+def official_sizes(dataset: str) -> tuple[int, int]:
+    """Clips in the smallest and the largest official test list whose size is known."""
+    sizes = [size for size in OFFICIAL_TESTS[dataset].values() if size]
+    return min(sizes), max(sizes)
+
+
+def reported_gaps(dataset: str) -> pd.DataFrame:
+    """How far the best published row is ahead of each other one, and whether clips can tell.
+
+    The rows carry neither interval nor predictions, so the two are compared as if each had been
+    measured alone on the largest official test list (the kindest case).
+
+    Returns:
+        Columns method, top1 (percent), points (best minus this one), fewest, most (the same as a
+        number of clips of the smallest and largest official test), low, high (95 % interval of
+        the difference, points), verdict ('better', 'within noise'); smallest difference first.
+
+    Raises:
+        ValueError: no table of the paper is on that data set.
+    """
+    table = reported_rows(dataset).sort_values("top1", ascending=False)
+    small, large = official_sizes(dataset)
+    best, rows = table["top1"].iloc[0], []
+    for row in table.iloc[1:].itertuples():
+        found = unpaired_difference(best, wilson(best, large), row.top1, wilson(row.top1, large))
+        rows.append({"method": row.method, "top1": row.top1, "points": found.points,
+                     "fewest": found.points * small / 100, "most": found.points * large / 100,
+                     "low": found.low, "high": found.high, "verdict": found.verdict})
+    return pd.DataFrame(rows)
+
+
+def noise_note(dataset: str) -> str:
+    """Which published rows the official test is too small to tell from the best one, in words.
+
+    Raises:
+        ValueError: no table of the paper is on that data set.
+    """
+    best = reported_rows(dataset).sort_values("top1", ascending=False).iloc[0]
+    gaps, (small, large) = reported_gaps(dataset), official_sizes(dataset)
+    low, high = wilson(best.top1, large)
+    size = f"{small:,}" if small == large else f"{small:,} to {large:,}"
+    noise = gaps[gaps["verdict"] == NOISE]
+    named = [f"{row.method} by {row.points:.2f} points ({_span(row.fewest, row.most)} clips)"
+             for row in noise.itertuples()]
+    needed = next(clips for clips in count(1) if mcnemar(clips, 0) < 0.05)
+    lead = "within noise of no other row" if not named else (
+        "ahead, but within noise, of " + "; ".join(named))
+    return (
+        f"Reported: one official test has {size} clips, so {best.top1:.2f} stands for {low:.1f} to "
+        f"{high:.1f} (95 %, {large:,} clips). {best.method} is {lead}. Fewer than {needed} clips "
+        "could not decide even if both methods' answers were known. The published protocol is not "
+        "stated; a row may be one split or a mean."
+    )
+
+
+def _span(fewest: float, most: float) -> str:
+    low, high = f"{fewest:.1f}", f"{most:.1f}"
+    return low if low == high else f"{low} to {high}"
+
+
+def standing(top1: float, interval: tuple[float, float], dataset: str) -> str:
+    """Where an accuracy of ours stands among the published rows, in words.
+
+    Args:
+        top1, interval: ours in percent, with its 95 % interval.
+        dataset: 'arid-v1.0', 'arid-v1.5' or 'dark48'.
+    """
+    size = official_sizes(dataset)[1]
+    places: dict[str, list[str]] = {"better": [], "within noise": [], "worse": []}
+    for row in reported_rows(dataset).itertuples():
+        other = wilson(row.top1, size)
+        places[unpaired_difference(top1, interval, row.top1, other).verdict].append(row.method)
+    words = {"better": "above", "within noise": "within noise of", "worse": "below"}
+    return "; ".join(f"{words[verdict]} {', '.join(methods)}"
+                     for verdict, methods in places.items() if methods)

@@ -2,12 +2,16 @@
 
 `results.json` of a run is
 
-    {"run": str, "dataset": str, "profile": str, "seed": int,
+    {"run": str, "dataset": str, "split": int, "profile": str, "seed": int,
      "arms": {arm: {"title": str, "top1": percent, "top5": percent, "n": clips,
                     "interval": [low, high], "params": count, "seconds": float, "stage": str}}}
 
 and an arm may also carry `gmacs` and `milliseconds` (a clip, forward). From `<arm>/result.json`
-come `confusion` (list of lists) and `per_clip` ({"labels": [...], "predictions": [...]}).
+come `confusion` (list of lists), `per_clip` ({"labels": [...], "predictions": [...], "paths":
+[...]}: the test clips in one order, `paths` below the data set's root), `config`, `selected_on`
+(`val` or `test`: what chose the epoch), `skipped` ({"train": [...], "val": [...], "test": [...]}:
+clips that could not be read), `left_out` (listed clips that never entered the manifest), `second`
+(the other data set of pretraining) and `manifest` (digest of the list of clips).
 """
 
 from __future__ import annotations
@@ -21,7 +25,10 @@ import numpy as np
 from actlumos.files import read_json
 
 Results = Mapping[str, Any]
-DETAILS = ("per_clip", "confusion", "classes", "gmacs", "milliseconds")
+DETAILS = (
+    "per_clip", "confusion", "classes", "gmacs", "milliseconds",
+    "config", "selected_on", "skipped", "left_out", "second", "manifest",
+)
 
 
 def load_results(directory: str | Path) -> dict[str, Any]:

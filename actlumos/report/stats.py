@@ -1,20 +1,36 @@
-"""Is a difference between two accuracies more than the test set's size allows?
+"""How far does the number of test clips let an accuracy, or a difference of two, be trusted?
 
-Two arms tested on the same clips are compared pairwise: only the clips on which they disagree
-say anything. With b clips right for the first alone and c for the second alone, and no real
-difference, b is binomial(b + c, 1/2). That gives McNemar's exact test; turning it round gives
-an interval of the difference that agrees with the test. Without per-clip predictions the
-difference of two independent proportions is bounded by Newcombe's method (Statistics in
-Medicine 1998, method 10). Both speak of the clips drawn, not of the seed trained with.
+**An accuracy.** Wilson's 95 % interval on the number of test clips. A mean over seeds and splits
+rests on fewer clips than its runs have tested together, since they test many of the same clips;
+it gets Wilson's interval on its *effective* number of clips (Kish, Survey Sampling, 1965). Let
+clip c have the weight a_c in the mean (the weights of all clips add up to 1); then
+
+    n = 1 / sum_c a_c^2
+
+as if all runs agreed on a clip. One run, or many seeds of one split, give the number of clips of
+that split: more seeds do not make more clips. Splits that share no clip give the sum of theirs.
+
+**A difference.** Two arms tested on the same clips are compared pairwise: only the clips on which
+they disagree say anything. With b clips right for the first alone and c for the second alone, and
+no real difference, b is binomial(b + c, 1/2). That gives McNemar's exact test; turning it round
+gives an interval of the difference that agrees with the test. Several runs are pooled by clip, and
+the same test is made on the effective numbers b and c. Without per-clip predictions the difference
+of two independent proportions is bounded by Newcombe's method (Statistics in Medicine 1998,
+method 10).
+
+All of it speaks of the clips drawn. What the seed does is the spread over seeds, told beside it.
+That clips of one scene resemble each other is in neither: real doubt is larger, never smaller.
 """
 
 from __future__ import annotations
 
-from math import hypot
+from math import hypot, sqrt
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy.special import betainc, betaincinv
+
+Z = 1.959963984540054  # 97.5 % point of the normal distribution
 
 
 class Difference(NamedTuple):
@@ -37,12 +53,48 @@ class Difference(NamedTuple):
         return "worse" if self.high < 0 else "within noise"
 
 
-def mcnemar(first_only: int, second_only: int) -> float:
-    """Two-sided exact p value from the two counts of disagreement (1.0 if there are none)."""
-    if first_only < 0 or second_only < 0:
+def wilson(percent: float, n: float) -> tuple[float, float]:
+    """Wilson's 95 % interval of an accuracy, in percent (Wilson 1927).
+
+    Args:
+        percent: the accuracy, 0..100.
+        n: number of clips, above 0; an effective number need not be whole.
+
+    Raises:
+        ValueError: a value is outside its range.
+    """
+    if not 0 <= percent <= 100 or not n > 0:
+        raise ValueError(f"need 0 <= percent <= 100 and n > 0, not {percent} and {n}")
+    share, spare = percent / 100, Z * Z / n
+    centre = (share + spare / 2) / (1 + spare)
+    half = Z * sqrt(share * (1 - share) / n + spare / (4 * n)) / (1 + spare)
+    return 100 * max(0.0, centre - half), 100 * min(1.0, centre + half)
+
+
+def effective_clips(weights: np.ndarray) -> float:
+    """Number of equally weighted clips that a weighted mean is worth (Kish 1965).
+
+    Args:
+        weights: float [n], each distinct clip's weight in the mean.
+
+    Raises:
+        ValueError: there is no weight above 0.
+    """
+    if not np.any(weights > 0):
+        raise ValueError("a mean of no clips has no effective number of clips")
+    return float(weights.sum() ** 2 / np.square(weights).sum())
+
+
+def mcnemar(first_only: float, second_only: float) -> float:
+    """Two-sided exact p value from the two counts of disagreement (1.0 if there are none).
+
+    Effective counts need not be whole.
+    """
+    fewer, more = sorted((first_only, second_only))
+    if fewer < 0:
         raise ValueError(f"counts of clips cannot be negative: {first_only}, {second_only}")
-    disagree = first_only + second_only
-    return binomtest(first_only, disagree).pvalue if disagree else 1.0
+    # P(X <= fewer) of a binomial(fewer + more, 1/2), as an incomplete beta function
+    return min(1.0, 2 * float(betainc(more, fewer + 1, 0.5))) if more else 1.0
 
 
 def paired_difference(first: np.ndarray, second: np.ndarray) -> Difference:
@@ -56,14 +108,32 @@ def paired_difference(first: np.ndarray, second: np.ndarray) -> Difference:
     """
     if first.shape != second.shape or first.ndim != 1 or not first.size:
         raise ValueError(f"need two equal, non-empty rows of clips: {first.shape}, {second.shape}")
-    gained, lost = int((first & ~second).sum()), int((second & ~first).sum())
-    points = 100 * (gained - lost) / first.size
-    if gained + lost == 0:
-        return Difference(points, 0.0, 0.0, 1.0, "paired, exact")
-    bounds = binomtest(gained, gained + lost).proportion_ci(0.95, method="exact")
-    share = 100 * (gained + lost) / first.size
-    low, high = ((2 * bound - 1) * share for bound in (bounds.low, bounds.high))
-    return Difference(points, low, high, mcnemar(gained, lost), "paired, exact")
+    return pooled_difference((first.astype(float) - second) / first.size, "paired, exact")
+
+
+def pooled_difference(gains: np.ndarray, method: str = "paired, pooled by clip") -> Difference:
+    """Compare two arms on the same clips over one or more runs.
+
+    Args:
+        gains: float [n], what each distinct clip adds to the difference of the two accuracies
+            (as shares, not percent): its weight in the mean times (right for the first minus
+            right for the second), summed over the runs that tested it.
+        method: how to call it.
+
+    Returns:
+        With one run, McNemar's exact test and its interval. With more, the same on the effective
+        number of clips on which the arms disagree (Korn and Graubard 1998 do so for one share).
+    """
+    total = float(np.abs(gains).sum())
+    if total == 0:
+        return Difference(0.0, 0.0, 0.0, 1.0, method)
+    clips = effective_clips(np.abs(gains))
+    gained = clips * float(gains[gains > 0].sum()) / total
+    lost = clips * float(-gains[gains < 0].sum()) / total
+    low = betaincinv(gained, lost + 1, 0.025) if gained else 0.0
+    high = betaincinv(gained + 1, lost, 0.975) if lost else 1.0
+    low, high = (100 * total * (2 * float(bound) - 1) for bound in (low, high))
+    return Difference(100 * float(gains.sum()), low, high, mcnemar(gained, lost), method)
 
 
 def unpaired_difference(

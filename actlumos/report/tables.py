@@ -1,12 +1,12 @@
 """Tables: a run's arms, the paper's Tables 1 to 3, costs; as Markdown, CSV, LaTeX and text.
 
 Published rows and our own are never mixed: every row of a paper table says in its `source`
-column whether it is `reported` or `measured here`, and a data set that was not run says so.
+column whether it is `reported` or `measured here`, and what was not run says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,18 @@ import pandas as pd
 
 from actlumos.files import atomic_write
 from actlumos.report.arms import describe, in_order
-from actlumos.report.paper import TABLES, reported
-from actlumos.report.results import Results, entry
+from actlumos.report.claims import OFFICIAL_TESTS, reported_rows
+from actlumos.report.collect import by_arm, by_split, frame
+from actlumos.report.paper import TABLES
+from actlumos.report.results import Results
 
-DATASETS = {1: "arid-v1.0", 2: "arid-v1.5", 3: "dark48"}
+DATASETS = dict(zip(TABLES, OFFICIAL_TESTS, strict=True))
 PAPER_ARMS = ("dark", "kd", "ssl-kd", "teacher")
-DECIMALS = {"Top-1 (%)": 2, "Top-5 (%)": 2, "minutes": 1, "GMACs": 3,
+OPTIMISTIC = "selected on test (the lineage's habit): optimistic"
+DECIMALS = {"Top-1 (%)": 2, "Top-5 (%)": 2, "sd (seeds)": 2, "minutes": 1, "GMACs": 3,
             "params (M)": 3, "ms a clip": 1}
+OURS = ["split", "seeds", "Top-1 (%)", "95 % interval", "sd (seeds)", "Top-5 (%)", "n",
+        "params (M)"]
 MISSING = "–"
 LATEX = {"%": r"\%", "&": r"\&", "_": r"\_", "#": r"\#", "–": "--", "²": "$^2$", ">": "$>$"}
 
@@ -68,51 +73,122 @@ def cost_table(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _reported_rows(number: int) -> list[dict]:
-    rows = [reported(table=f"actlumos-{number}")]
-    if number < 3:
-        rows.append(reported(table=f"mdbert-{number}"))
+def _reported_rows(dataset: str) -> list[dict]:
     return [{"method": row.method, "venue": row.venue, "year": row.year, "Top-1 (%)": row.top1,
              "Top-5 (%)": row.top5, "params (M)": row.params_m, "source": "reported",
-             "note": row.note} for row in pd.concat(rows).itertuples()]
+             "note": row.note} for row in reported_rows(dataset).itertuples()]
 
 
-def _measured_rows(number: int, results: Results | None) -> list[dict]:
-    """Our rows of a paper table: only from a run on that very data set, else `not run`."""
-    ran = results is not None and results.get("dataset") == DATASETS[number]
+def _measured_rows(
+    runs: pd.DataFrame, arm: str, official: Mapping[int, int | None]
+) -> list[dict]:
+    """An arm's rows: the mean of its splits where it has several, then each split.
+
+    A split of `official` (split: size of its test list) that was not run has a row that says so.
+    Runs that may not be averaged (see `collect.SAME`) have rows of their own.
+    """
     rows = []
-    for arm in PAPER_ARMS:
-        record = entry(results, arm) if ran else None
-        row = {"method": f"this kit: {describe(arm).label}"}
-        if record is None:
-            rows.append(row | {"source": "not run", "note": ""})
-            continue
-        rows.append(row | {
-            "Top-1 (%)": record["top1"], "95 % interval": _interval(record),
-            "Top-5 (%)": record.get("top5"), "n": record.get("n"),
-            "params (M)": _scaled(record.get("params"), 1e6), "source": "measured here",
-            "note": f"{results.get('profile')} profile, seed {results.get('seed')}"})
-    return rows
+    runs = runs[runs["arm"] == arm]
+    splits = by_split(runs)
+    for mean in by_arm(runs).itertuples():
+        same = splits[(splits["profile"] == mean.profile) & (splits["settings"] == mean.settings)
+                      & (splits["selected_on"] == mean.selected_on)]
+        if len(mean.splits) > 1:
+            rows.append(_measured_row(mean, _mean_label(mean.splits, official)))
+        found = {row.splits[0]: row for row in same.itertuples()}
+        rows += [_measured_row(found[split], str(split), official.get(split)) if split in found
+                 else _not_run(mean, str(split)) for split in sorted({*official, *found})]
+    return rows or [{"method": f"this kit: {describe(arm).label}", "source": "not run", "note": ""}]
 
 
-def paper_table(number: int, results: Results | None = None) -> pd.DataFrame:
+def _mean_label(splits: Sequence[int], official: Mapping[int, int | None]) -> str:
+    part = len(splits) if set(splits) >= set(official) else f"{len(splits)} of {len(official)}"
+    return f"mean of {part}"
+
+
+def _method(row: Any) -> str:
+    marks = [] if row.profile == "paper" else [f"{row.profile} profile"]
+    marks += ["selected on test"] if row.selected_on == "test" else []
+    return f"this kit: {describe(row.arm).label}" + (f" ({', '.join(marks)})" if marks else "")
+
+
+def _not_run(row: Any, split: str) -> dict:
+    return {"method": _method(row), "split": split, "source": "not run", "note": ""}
+
+
+def _measured_row(row: Any, split: str, size: int | None = None) -> dict:
+    """`row` is one of `by_arm` or `by_split`; `size` that of the split's official test list."""
+    remarks = _remarks(row)
+    if size and not pd.isna(row.clips) and row.clips != size:
+        remarks.append(f"{row.clips} of the official {size} test clips")
+    return {"method": _method(row), "split": split, "seeds": ", ".join(map(str, row.seeds)),
+            "Top-1 (%)": row.top1, "95 % interval": f"{row.low:.1f}–{row.high:.1f}",
+            "sd (seeds)": row.sd, "Top-5 (%)": row.top5, "n": row.clips,
+            "params (M)": _scaled(row.params, 1e6), "source": "measured here",
+            "note": "; ".join(remarks)}
+
+
+def _remarks(row: Any) -> list[str]:
+    """What a reader must know of a measured row before comparing it with another."""
+    optimism = {"test": [OPTIMISTIC], "": ["what selected the epoch is not recorded"]}
+    remarks = [*([row.settings] if row.settings else []), *optimism.get(row.selected_on, [])]
+    most = "" if row.runs == 1 else "up to "
+    if row.left_out:
+        remarks.append(f"{most}{row.left_out} listed clip(s) left out as unreadable")
+    skipped = {part: getattr(row, f"skipped_{part}") for part in ("train", "val", "test")}
+    if any(skipped.values()):
+        counts = ", ".join(f"{number} {part}" for part, number in skipped.items() if number)
+        remarks.append(f"{most}{counts} clip(s) skipped as unreadable")
+    if row.lists > 1:
+        remarks.append("runs of one split had different lists of clips")
+    if row.runs > 1 and pd.isna(row.clips):
+        remarks.append("clip paths were not kept: interval as if all runs tested the same clips")
+    return remarks
+
+
+def _tidy(runs: Results | pd.DataFrame | None) -> pd.DataFrame:
+    if isinstance(runs, pd.DataFrame):
+        return runs
+    return frame([] if runs is None else [runs])
+
+
+def paper_table(number: int, runs: Results | pd.DataFrame | None = None) -> pd.DataFrame:
     """Table 1 (ARID V1.0), 2 (ARID V1.5) or 3 (Dark48): reported rows, then ours.
 
     Args:
         number: 1, 2 or 3.
-        results: a run's results. Its rows enter only if its data set is the table's own
-            (`arid-v1.0`, `arid-v1.5`, `dark48`); otherwise our rows read `not run`.
+        runs: a run's results, or many runs as `collect.frame` gives them. Rows enter only if
+            their data set is the table's own (`arid-v1.0`, `arid-v1.5`, `dark48`); otherwise
+            ours read `not run`.
 
     Returns:
-        Columns method, venue, year, Top-1 (%), 95 % interval, Top-5 (%), n, params (M),
+        Columns method, venue, year, split (official number, or the mean of several), seeds,
+        Top-1 (%), 95 % interval, sd (seeds), Top-5 (%), n (distinct test clips), params (M),
         source ('reported', 'measured here', 'not run'), note.
     """
     if number not in TABLES:
         raise ValueError(f"the paper's tables are 1, 2 and 3, not {number!r}")
-    columns = ["method", "venue", "year", "Top-1 (%)", "95 % interval", "Top-5 (%)", "n",
-               "params (M)", "source", "note"]
-    rows = _reported_rows(number) + _measured_rows(number, results)
+    runs, rows = _tidy(runs), _reported_rows(DATASETS[number])
+    runs = runs[runs["dataset"] == DATASETS[number]]
+    for arm in PAPER_ARMS:
+        rows += _measured_rows(runs, arm, OFFICIAL_TESTS[DATASETS[number]])
+    columns = ["method", "venue", "year", *OURS, "source", "note"]
     return pd.DataFrame(rows, columns=columns).astype({"n": "Int64", "year": "Int64"})
+
+
+def measured_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """Our rows alone, for a data set without published ones: every arm that was run.
+
+    Args:
+        runs: as `collect.frame` gives them, of one data set.
+
+    Returns:
+        Columns of `paper_table` without venue and year.
+    """
+    arms = in_order(list(runs["arm"].unique()))
+    rows = [row for arm in arms for row in _measured_rows(runs, arm, {})]
+    columns = ["method", *OURS, "source", "note"]
+    return pd.DataFrame(rows, columns=columns).astype({"n": "Int64"})
 
 
 def cells(table: pd.DataFrame) -> list[list[str]]:
@@ -160,11 +236,19 @@ def latex(table: pd.DataFrame) -> str:
                       *rows[1:], r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
-def export(table: pd.DataFrame, name: str, directory: str | Path) -> list[Path]:
-    """Write `name`.md, `name`.csv and `name`.tex into `directory`, each atomically."""
+def export(
+    table: pd.DataFrame, name: str, directory: str | Path, notes: Sequence[str] = ()
+) -> list[Path]:
+    """Write `name`.md, `name`.csv and `name`.tex into `directory`, each atomically.
+
+    `notes` stand below the Markdown table as a list and above the LaTeX table as comments.
+    """
+    below = "".join(f"\n- {note}" for note in notes) + ("\n" if notes else "")
+    above = "".join(f"% {note}\n" for note in notes)
     forms: dict[str, Callable[[pd.DataFrame], str]] = {
-        "md": markdown, "csv": lambda rows: rows.to_csv(index=False, lineterminator="\n"),
-        "tex": latex}
+        "md": lambda rows: markdown(rows) + below,
+        "csv": lambda rows: rows.to_csv(index=False, lineterminator="\n"),
+        "tex": lambda rows: above + latex(rows)}
     paths = []
     for suffix, form in forms.items():
         path = Path(directory) / f"{name}.{suffix}"
