@@ -1,127 +1,66 @@
-"""From a list of clips to batches: a decoded-clip cache, a torch `Dataset`, a schedule, a loader.
+"""From a list of clips to batches: a torch `Dataset`, a schedule, a loader.
 
 Nothing here draws a random number while loading. `schedule` lays down, from a seed and the
 number of the epoch, which clip comes when and where in time it is looked at; `Clips` is a pure
 function of such a request. So the number of loading processes changes no result, and a resumed
 epoch sees what the interrupted one would have seen.
+
+A clip that cannot be read ends the program with its name, or (`on_bad_clip="skip"`) drops out of
+its batch and is counted: `Clips.skipped` holds the number of every clip that did.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple, TypedDict
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
-from tqdm import tqdm
 
+from actlumos.cache import ClipCache, advised, build_cache
 from actlumos.datasets.manifest import Manifest
-from actlumos.files import atomic_write
-from actlumos.video import POLICIES, read_clip, resize_frames, sample_indices
+from actlumos.video import POLICIES, VideoError, read_clip, resize_frames, sample_indices
+
+__all__ = [
+    "Batch",
+    "ClipCache",
+    "Clips",
+    "Item",
+    "Request",
+    "build_cache",
+    "collate",
+    "loader",
+    "schedule",
+]
 
 Request = tuple[int, tuple[float, ...]]
+ON_BAD_CLIP = ("error", "skip")
 _SECONDS_FOR_A_BATCH = 300
 
 
 class Item(TypedDict):
-    """One clip: `clip` uint8 `[V, T, H, W, 3]`, its `label`, and its `index` in the manifest."""
+    """One clip: `clip` uint8 `[V, T, H, W, 3]`, its `label`, and its `index` in the manifest.
 
-    clip: Tensor
+    `clip` is None where the file could not be read and bad clips are skipped.
+    """
+
+    clip: Tensor | None
     label: int
     index: int
 
 
 class Batch(NamedTuple):
-    """`clip` uint8 `[B, V, T, H, W, 3]` RGB; `label` and `index` int64 `[B]`."""
+    """`clip` uint8 `[B, V, T, H, W, 3]` RGB; `label` and `index` int64 `[B]`.
+
+    `skipped`, int64 `[S]`, are the clips that should have been in it and could not be read.
+    """
 
     clip: Tensor
     label: Tensor
     index: Tensor
-
-
-@dataclass(frozen=True)
-class ClipCache:
-    """Decoded frames at one size, a file `[frames, H, W, 3]` uint8 (.npy) a clip.
-
-    A file is named after the digest of its video, so splits, pools and data sets that share a
-    clip share its frames, and a changed video never meets old frames.
-    """
-
-    directory: Path
-    size: tuple[int, int]
-
-    def file(self, manifest: Manifest, index: int) -> Path:
-        """Where clip `index` of a manifest is or will be kept."""
-        key = manifest.clips[index].sha256
-        if not key:
-            path = manifest.path(index).resolve()
-            stat = path.stat()
-            text = f"{path.as_posix()} {stat.st_size} {stat.st_mtime_ns}"
-            key = hashlib.sha256(text.encode()).hexdigest()
-        return self.directory / f"{self.size[0]}x{self.size[1]}" / f"{key}.npy"
-
-    def holds(self, manifest: Manifest, index: int) -> bool:
-        """Whether clip `index` is there, whole, and of the listed length."""
-        try:
-            kept = np.load(self.file(manifest, index), mmap_mode="r")
-        except (OSError, ValueError, EOFError):
-            return False
-        whole = manifest.clips[index].frames, *self.size, 3
-        return kept.dtype == np.uint8 and kept.shape == whole
-
-    def add(self, manifest: Manifest, index: int) -> None:
-        """Decode, resize and keep clip `index`.
-
-        Raises:
-            VideoError: the video is missing, damaged or shorter than listed.
-        """
-        frames = read_clip(manifest.path(index), np.arange(manifest.clips[index].frames))
-        self.keep(manifest, index, frames)
-
-    def keep(self, manifest: Manifest, index: int, frames: np.ndarray) -> None:
-        """Resize and keep decoded frames, uint8 `[frames, height, width, 3]`, as clip `index`."""
-        with atomic_write(self.file(manifest, index)) as temporary:
-            np.save(temporary, resize_frames(frames, self.size))
-
-
-def build_cache(
-    manifest: Manifest, size: tuple[int, int], directory: str | Path, workers: int = 2
-) -> ClipCache:
-    """Decode every clip of a manifest once; what is there already is only looked at.
-
-    Threads do the work, because decoding and resizing release Python's lock: as fast here as
-    processes, and the same in a notebook, a test and on any system. An interrupted call leaves
-    whole files only, and the next one goes on from there.
-
-    Args:
-        manifest: clips of any length.
-        size: (height, width) of the kept frames.
-        directory: the cache's folder; one folder may serve all data sets and sizes.
-        workers: number of decoding threads.
-
-    Raises:
-        VideoError: a clip is missing, damaged or shorter than listed.
-    """
-    cache = ClipCache(Path(directory), (int(size[0]), int(size[1])))
-    missing = [index for index in range(len(manifest)) if not cache.holds(manifest, index)]
-    if not missing:
-        return cache
-    with ThreadPoolExecutor(max(workers, 1)) as pool:
-        jobs = [pool.submit(cache.add, manifest, index) for index in missing]
-        line = {"desc": f"decode {manifest.name}", "total": len(jobs), "unit": "clip"}
-        try:
-            for job in tqdm(as_completed(jobs), disable=None, mininterval=1, **line):
-                job.result()
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-    return cache
+    skipped: Tensor
 
 
 class Clips(Dataset[Item]):
@@ -134,9 +73,15 @@ class Clips(Dataset[Item]):
         short_clips: `loop`, `span` or `pad`; see `actlumos.video.sample_indices`.
         size: (height, width) that frames are resized to.
         cache: where `build_cache` has put these clips; without it each request decodes.
+        on_bad_clip: `error` raises at a clip that cannot be read; `skip` gives an item without a
+            clip, which `collate` leaves out of the batch.
+
+    Attributes:
+        skipped: numbers of the clips that `loader` met and could not read. It is the one thing
+            here that changes, so a checkpoint keeps it (`state_dict`).
 
     Raises:
-        ValueError: the policy is unknown, the cache has another size or lacks a clip.
+        ValueError: a policy is unknown, the cache has another size or lacks a clip.
     """
 
     def __init__(
@@ -148,17 +93,34 @@ class Clips(Dataset[Item]):
         short_clips: str = "loop",
         size: tuple[int, int],
         cache: ClipCache | None = None,
+        on_bad_clip: str = "error",
     ) -> None:
         if short_clips not in POLICIES:
             raise ValueError(f"unknown short-clip policy {short_clips!r}: choose {POLICIES}")
+        if on_bad_clip not in ON_BAD_CLIP:
+            raise ValueError(f"unknown on_bad_clip {on_bad_clip!r}: choose {ON_BAD_CLIP}")
         if cache and cache.size != tuple(size):
             raise ValueError(f"the cache holds frames of {cache.size}, not {tuple(size)}")
         self.manifest, self.frames, self.stride = manifest, frames, stride
         self.short_clips, self.size = short_clips, tuple(size)
-        self._kept = [cache.file(manifest, i) for i in range(len(manifest))] if cache else None
-        absent = [path for path in self._kept or () if not path.is_file()]
-        if absent:
-            raise ValueError(f"{len(absent)} clips are not in the cache: call build_cache first")
+        self.skips, self.skipped = on_bad_clip == "skip", set[int]()
+        self._kept = [cache.find(manifest, i) for i in range(len(manifest))] if cache else None
+        absent = sum(path is None for path in self._kept or ())
+        if absent and not self.skips:
+            raise ValueError(f"{absent} clips are not in the cache: call build_cache first")
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps: the clips skipped so far."""
+        return {"skipped": sorted(self.skipped)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Inverse of `state_dict`."""
+        self.skipped = set(state["skipped"])
+
+    @property
+    def skipped_paths(self) -> list[str]:
+        """Paths, relative to the root, of the clips that could not be read."""
+        return [self.manifest.clips[index].path for index in sorted(self.skipped)]
 
     def __len__(self) -> int:
         return len(self.manifest)
@@ -170,18 +132,26 @@ class Clips(Dataset[Item]):
             request: number of the clip, and V temporal positions in 0..1.
 
         Raises:
-            VideoError: the file is missing, damaged or shorter than listed.
+            VideoError: the file is missing, damaged or shorter than listed, and not skipped.
         """
         index, positions = request
         clip = self.manifest.clips[index]
         how = clip.frames, self.frames, self.stride, self.short_clips
         wanted = np.concatenate([sample_indices(*how, position) for position in positions])
-        views = self._read(index, wanted).reshape(len(positions), self.frames, *self.size, 3)
+        try:
+            frames = self._read(index, wanted)
+        except VideoError as error:
+            if not self.skips:
+                raise advised(error) from None
+            return {"clip": None, "label": clip.label, "index": index}
+        views = frames.reshape(len(positions), self.frames, *self.size, 3)
         return {"clip": torch.from_numpy(views), "label": clip.label, "index": index}
 
     def _read(self, index: int, wanted: np.ndarray) -> np.ndarray:
         if self._kept is None:
             return resize_frames(read_clip(self.manifest.path(index), wanted), self.size)
+        if self._kept[index] is None:
+            raise VideoError(f"{self.manifest.path(index)} could not be decoded into the cache")
         return np.take(np.load(self._kept[index], mmap_mode="r").view(np.ndarray), wanted, axis=0)
 
 
@@ -220,26 +190,32 @@ def schedule(
 
 
 def collate(items: Sequence[Item]) -> Batch:
-    """Stack items into a batch."""
+    """Stack items into a batch; an item without a clip is entered among the skipped instead.
+
+    A batch of which nothing could be read has a clip tensor of shape `[0]`.
+    """
+    read = [item for item in items if item["clip"] is not None]
     return Batch(
-        torch.stack([item["clip"] for item in items]),
-        torch.tensor([item["label"] for item in items]),
-        torch.tensor([item["index"] for item in items]),
+        torch.stack([item["clip"] for item in read]) if read else torch.empty(0, dtype=torch.uint8),
+        torch.tensor([item["label"] for item in read], dtype=torch.int64),
+        torch.tensor([item["index"] for item in read], dtype=torch.int64),
+        torch.tensor([i["index"] for i in items if i["clip"] is None], dtype=torch.int64),
     )
 
 
-def loader(
-    clips: Clips, batches: Sequence[Sequence[Request]], workers: int = 0
-) -> DataLoader[Item]:
-    """Load the batches of a `schedule` in their order.
+def loader(clips: Clips, batches: Sequence[Sequence[Request]], workers: int = 0) -> Iterator[Batch]:
+    """Load the batches of a `schedule` in their order, and enter what is skipped in the clips.
 
     Args:
         clips: the data set.
         batches: what `schedule` returned.
         workers: loading processes; 0 loads in this one, best for cached clips. A process that
             hangs in a damaged file ends the loading with an error after five minutes.
+
+    Raises:
+        VideoError: a clip cannot be read, and `clips` does not skip such.
     """
-    return DataLoader(
+    source = DataLoader(
         clips,
         batch_sampler=batches,
         collate_fn=collate,
@@ -247,3 +223,10 @@ def loader(
         timeout=_SECONDS_FOR_A_BATCH if workers else 0,
         pin_memory=torch.cuda.is_available(),
     )
+    try:
+        for batch in source:
+            if len(batch.skipped):
+                clips.skipped.update(batch.skipped.tolist())
+            yield batch
+    except VideoError as error:  # a loading process wraps it into its whole traceback
+        raise VideoError(str(error).rpartition("VideoError: ")[2].strip()) from None

@@ -45,7 +45,12 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
     return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
-def channels_last(model: nn.Module) -> nn.Module:
-    """The model with its 5-D weights in `channels_last_3d`, the fast layout for convolutions."""
-    return model.to(memory_format=torch.channels_last_3d)
+_CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 
+
+def channels_last(model: nn.Module) -> nn.Module:
+    """The model with the weights of its convolutions in the layout that is fast for them."""
+    for weight in model.parameters():
+        if layout := _CHANNELS_LAST.get(weight.dim()):
+            weight.data = weight.data.to(memory_format=layout)
+    return model

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from actlumos.clips import Clips, loader, schedule
+from actlumos import distributed
+from actlumos.clips import Batch, Clips, loader, schedule
 from actlumos.config import Config
 from actlumos.device import autocast, device_of
 from actlumos.streams import test_streams
@@ -19,9 +20,15 @@ def test_views(
     clips: Clips, streams: tuple[str, ...], config: Config, device: torch.device, crops: int = 1
 ) -> Iterator[tuple[list[tuple[Tensor, ...]], Tensor]]:
     """Batches in the order of the data set: for each, its crops' streams, and its labels."""
-    batches = schedule(len(clips), 2 * config.batch_size, seed=0, epoch=0, shuffle=False)
-    for batch in loader(clips, batches, config.workers):
+    for batch in _batches(clips, config):
         yield test_streams(batch.clip[:, 0].to(device), streams, config, crops), batch.label
+
+
+def _batches(clips: Clips, config: Config, first: int = 0, step: int = 1) -> Iterator[Batch]:
+    """Every `step`-th batch from the `first` on; one of which no clip could be read is left out."""
+    batches = schedule(len(clips), 2 * config.batch_size, seed=0, epoch=0, shuffle=False)
+    mine = loader(clips, batches[first::step], config.workers)
+    return (batch for batch in mine if len(batch.index))
 
 
 @torch.no_grad()
@@ -30,25 +37,45 @@ def predict(
 ) -> tuple[Tensor, Tensor]:
     """Logits of every clip, in the order of the data set.
 
+    Several processes divide the batches among themselves, none is seen twice, and each process
+    gets the logits of all: the same numbers as from one process.
+
     Args:
         model: takes one float `[B, 3, T, h, w]` a stream; returns logits `[B, K]`, or something
             with a `.logits`.
-        clips: the clips; each is seen once, at its middle.
+        clips: the clips; each is seen once, at its middle. One that cannot be read ends the call
+            or, where `clips` skips such, is absent from the result (N counts the others).
         streams: names for `actlumos.streams.make_streams`.
         config: sizes, number of test crops, precision.
 
     Returns:
         Logits `[N, K]` (mean over the crops, float32) and labels `[N]`, on the CPU.
+
+    Raises:
+        ValueError: no clip could be read.
     """
     model.eval()
     device = device_of(model)
-    logits, labels = [], []
-    for views, label in test_views(clips, streams, config, device, config.test_crops):
+    parts = []
+    for batch in _batches(clips, config, distributed.rank(), distributed.world_size()):
+        views = test_streams(batch.clip[:, 0].to(device), streams, config, config.test_crops)
         with autocast(device, config.precision):
             outputs = [model(*view) for view in views]
-        logits.append(torch.stack([getattr(o, "logits", o).float() for o in outputs]).mean(0).cpu())
-        labels.append(label)
-    return torch.cat(logits), torch.cat(labels)
+        logits = torch.stack([getattr(o, "logits", o).float() for o in outputs]).mean(0).cpu()
+        parts.append((batch.index, logits, batch.label))
+    return _collect(parts, clips)
+
+
+def _collect(parts: list[tuple[Tensor, Tensor, Tensor]], clips: Clips) -> tuple[Tensor, Tensor]:
+    """Join the batches of all processes in the order of the data set, and what they skipped."""
+    for theirs in distributed.exchange(clips.skipped):
+        clips.skipped |= theirs
+    parts = [part for theirs in distributed.exchange(parts) for part in theirs]
+    if not parts:
+        raise ValueError(f"none of the {len(clips)} clips of {clips.manifest.name} can be read")
+    index, logits, labels = (torch.cat(column) for column in zip(*parts, strict=True))
+    order = index.argsort()
+    return logits[order], labels[order]
 
 
 def top_k(logits: Tensor, labels: Tensor, k: int = 1) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pickle
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,6 +43,57 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sweep(path: str | Path) -> None:
+    """Remove what killed writes of `path` left beside it.
+
+    The caller holds the lock under which `path` is written: nobody else is writing it now.
+    """
+    path = Path(path)
+    for leftover in path.parent.glob(f".{path.stem}-????????{path.suffix}"):
+        leftover.unlink(missing_ok=True)
+
+
+def save_tensors(path: str | Path, content: Any) -> None:
+    """Write what `torch.save` can write, atomically: the old file stays until the new one is whole.
+
+    Raises:
+        OSError: the disk is full, read-only or forbidden. PyTorch's own error for a full disk is a
+            RuntimeError about a zip writer that names no file.
+    """
+    import torch  # takes a second to load, and most users of this module need no tensor
+
+    try:
+        with atomic_write(path) as temporary:
+            torch.save(content, temporary)
+    except (OSError, RuntimeError) as error:
+        raise OSError(
+            f"{path} could not be written ({_first_line(error)}): the disk may be full, or its "
+            "folder read-only. A file of that name from before is whole. Make room, or choose "
+            "another folder, and start again: training goes on from the last checkpoint"
+        ) from error
+
+
+def load_tensors(path: str | Path) -> Any:
+    """Read what `save_tensors` wrote; None where there is no file, or a damaged one.
+
+    A killed write damages nothing, a failing disk can; a line on the screen then says so. For
+    what can be made anew only: the next write replaces it.
+    """
+    import torch
+
+    if not Path(path).exists():
+        return None
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        print(f"{path} is damaged and made anew ({_first_line(error)})", flush=True)
+        return None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].strip()
 
 
 def write_json(path: str | Path, value: Any) -> None:

@@ -21,6 +21,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
+def classification(logits: Tensor, label: Tensor) -> dict[str, Tensor]:
+    """Cross-entropy as `loss`, and the batch's Top-1 in percent as `top1`.
+
+    Args:
+        logits: [B, K].
+        label: [B] integer class ids.
+    """
+    correct = (logits.argmax(dim=1) == label).float().mean()
+    return {"loss": F.cross_entropy(logits.float(), label), "top1": 100 * correct}
+
+
 def supervised_contrastive(features: Tensor, labels: Tensor, temperature: float = 0.07) -> Tensor:
     """Pull together all views of all clips of one class, push the other classes away.
 

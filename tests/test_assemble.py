@@ -150,7 +150,7 @@ def test_of_other_only_training_groups_are_val(place: Place) -> None:
     assert sizes(listed) == (16, 2, 8) and listed.left_out == ()
     notes = read_listing("arid-layout", root).notes
     assert notes[0].startswith("2 of the 4 clips of `other`, of training groups, are val; 2 are")
-    assert listed.name == "arid-layout-split1" and listed.classes == arid.CLASSES
+    assert listed.name == "arid-layout-split1" and listed.classes == ("Drink", "Jump")
     clip = listed.clips[0]
     assert (clip.path, clip.label, clip.frames, clip.fps) == ("Drink/Drink_1_1.mp4", 0, 16, 30)
     assert clip.sha256 == sha256(listed.path(0))
@@ -176,7 +176,9 @@ def test_real_lists_leave_val_clean(real_root: Path) -> None:
     trained = Counter(group.split("_")[0] for group in groups["train"] | groups["val"])
     shared = {group.split("_")[0] for group in groups["val"] & groups["train"]}
     assert shared == {name for name, number in trained.items() if number == 1}
-    assert {e.label for e in listing.entries if splits[e.path] == "val"} == {1, 5, 6, 7, 8, 9}
+    assert listing.classes == ("Jump", "Run", "Sit", "Stand", "Turn", "Walk")
+    assert {e.label for e in listing.entries if splits[e.path] == "val"} == set(range(6))
+    assert all(e.path.startswith(listing.classes[e.label] + "/") for e in listing.entries)
     for split, kept in ((1, 468), (2, 434), (3, 469)):
         entries = read_listing("arid-v1.0", real_root / "lists" / "ARID_v1", split).entries
         splits = roles.assign(entries)

@@ -8,17 +8,19 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
 def run(name: str, *options: str) -> None:
-    before = sys.argv
+    before, threads = sys.argv, torch.get_num_threads()
     sys.argv = [name, *options]
     try:
         runpy.run_path(str(FOLDER / name), run_name="__main__")
     finally:
         sys.argv = before
+        torch.set_num_threads(threads)
 
 
 def test_retinex(capsys: pytest.CaptureFixture[str]) -> None:
@@ -35,3 +37,11 @@ def test_training_step(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert re.search(r"(?m)^cpu +float32, contiguous +[\d.]+ ms a step +1\.00 x$", printed)
     assert re.search(r"(?m)^cpu +bfloat16, channels last +[\d.]+ ms a step +[\d.]+ x$", printed)
+
+
+def test_decoding(tiny_videos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("decord")
+    run("decoding.py", str(tiny_videos), "--clips=3")
+    printed = capsys.readouterr().out
+    assert re.search(r"(?m)^3 clips, up to 64 frames each, one thread$", printed)
+    assert re.search(r"(?m)^ratio .* [\d.]+; frames differ in 0 \[\]$", printed)

@@ -88,7 +88,7 @@ def test_the_item_is_writable_and_the_cache_stays_as_it_was(
 def test_what_is_kept_is_not_decoded_again(
     listed: Manifest, cache: ClipCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("actlumos.clips.read_clip", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr("actlumos.cache.read_clip", lambda *_: pytest.fail("decoded again"))
     for same in (listed, listed.select("test"), listed.unlabeled(), replace(listed, name="other")):
         assert build_cache(same, SIZE, cache.directory) == cache
 
@@ -126,12 +126,12 @@ def test_an_interrupted_build_leaves_whole_files_and_goes_on(
         return read_clip(path, indices)
 
     with monkeypatch.context() as patch:
-        patch.setattr("actlumos.clips.read_clip", interrupted)
+        patch.setattr("actlumos.cache.read_clip", interrupted)
         with pytest.raises(KeyboardInterrupt):
             build_cache(listed, SIZE, tmp_path, workers=1)
     kept = ClipCache(tmp_path, SIZE)
     assert sum(kept.holds(listed, index) for index in range(20)) == 7
-    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 7
+    assert len([path for path in tmp_path.rglob("*.npy") if path.is_file()]) == 7
     build_cache(listed, SIZE, tmp_path)
     assert all(kept.holds(listed, index) for index in range(20))
 
@@ -242,3 +242,12 @@ def test_frames_from_elsewhere_can_be_kept_as_a_clip(listed: Manifest, tmp_path:
     assert cache.holds(alone, 0)
     clip = Clips(alone, **HOW, cache=build_cache(alone, SIZE, tmp_path))[0, (0.5,)]["clip"]
     assert clip.shape == (1, 6, *SIZE, 3) and (clip == 77).all()
+
+
+def test_leftovers_of_a_killed_build_are_removed(listed: Manifest, tmp_path: Path) -> None:
+    target = ClipCache(tmp_path, SIZE).file(listed, 0)
+    left = target.with_name(f".{target.stem}-abcd1234.npy")
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half")
+    build_cache(listed, SIZE, tmp_path)
+    assert not left.exists() and target.exists()

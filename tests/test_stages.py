@@ -13,6 +13,7 @@ from torch import nn
 
 from actlumos import augment, stages
 from actlumos.config import profile
+from actlumos.distributed import Share
 from actlumos.files import read_json
 from actlumos.models import Teacher
 from actlumos.report.results import load_results
@@ -20,6 +21,7 @@ from actlumos.runs import Run, open_run
 from actlumos.stages import loop, pretrain
 from actlumos.stages.arms import ARMS, STUDIES
 from actlumos.stages.build import build
+from actlumos.stages.train import load_clips, make_task, settings
 
 TINY = {
     "widths": (16, 16, 16, 16),
@@ -41,7 +43,7 @@ def make_run(
     monkeypatch.setenv("ACTLUMOS_HOME", str(tmp_path))
 
     def make(name: str = "run", seed: int = 0, **changes: object) -> Run:
-        return open_run("smoke", "folder", tiny_videos, tmp_path / name, seed, **TINY, **changes)
+        return open_run("smoke", "folder", tiny_videos, tmp_path / name, seed, **TINY | changes)
 
     return make
 
@@ -66,36 +68,11 @@ def test_a_finished_arm_is_loaded_not_trained(
     make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained = stages.ensure(make_run(), "dark")
-    monkeypatch.setattr(stages, "fit", lambda *a, **k: pytest.fail("trained again"))
+    monkeypatch.setattr("actlumos.stages.train.fit", lambda *a, **k: pytest.fail("trained again"))
     again = stages.ensure(make_run(), "dark")
     assert again.result == trained.result
     with pytest.raises(pytest.fail.Exception):
         stages.ensure(make_run(learning_rate=1e-4), "dark")
-
-
-@pytest.mark.parametrize("arm", ["dark", "ssl-a"])
-def test_an_interrupted_arm_resumes_bit_by_bit(
-    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, arm: str
-) -> None:
-    epochs = {"epochs_pretrain": 2}
-    whole = stages.ensure(make_run("whole", **epochs), arm)
-    train_epoch = loop._train_epoch
-
-    def stop_in_the_second(*args: object) -> dict[str, float]:
-        if args[4] == 1:
-            raise KeyboardInterrupt
-        return train_epoch(*args)
-
-    monkeypatch.setattr(loop, "_train_epoch", stop_in_the_second)
-    with pytest.raises(KeyboardInterrupt):
-        stages.ensure(make_run("broken", **epochs), arm)
-    directory = make_run("broken").directory / arm
-    assert (directory / "last.pt").exists() and not (directory / "result.json").exists()
-    monkeypatch.setattr(loop, "_train_epoch", train_epoch)
-    resumed = stages.ensure(make_run("broken", **epochs), arm)
-    assert equal(weights(whole), weights(resumed))
-    assert list(resumed.history["epoch"]) == [1, 2]
-    assert not (directory / "last.pt").exists()
 
 
 def test_distillation_needs_its_teacher_and_leaves_it_alone(make_run: Callable[..., Run]) -> None:
@@ -139,7 +116,8 @@ def test_a_pretrained_student_takes_over_the_backbone(make_run: Callable[..., Ru
     run = make_run()
     pretrained = stages.ensure(run, "ssl-a")
     needed = {"ssl-a": pretrained, "teacher": stages.ensure(run, "teacher")}
-    task = stages._task(run, ARMS["ssl-a-kd"], needed)
+    arm = ARMS["ssl-a-kd"]
+    task = make_task(run, arm, needed, load_clips(run, arm, {}))
     theirs = pretrained.model().student.backbone.state_dict()
     assert equal(task.model.backbone.state_dict(), theirs)
 
@@ -187,17 +165,24 @@ def test_accumulation_averages_every_clip_equally() -> None:
     weight = nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD([weight], lr=1.0)
     for step, slope in enumerate([1.0, 3.0, 5.0, 7.0, 9.0]):
-        loop._update(weight.sum() * slope, optimizer, 2, step, 5)
+        group, last = loop._group(step, 5, 2)
+        (weight.sum() * slope / group).backward()
+        if last:
+            optimizer.step()
+            optimizer.zero_grad()
     assert weight.item() == pytest.approx(-(2 + 6 + 9))
 
 
 def test_cosine_rises_then_falls_and_unknown_schedules_are_refused() -> None:
     config = profile("demo", schedule="cosine", warmup=0.2, learning_rate=1.0)
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
-    rates = [loop._learning_rate(config, optimizer, done / 100) for done in range(100)]
+    rates = []
+    for done in range(100):
+        loop._set_learning_rate(config, optimizer, done / 100)
+        rates.append(optimizer.param_groups[0]["lr"])
     assert np.argmax(rates) == 20 and rates[0] < 0.01 and rates[-1] < 0.01
     with pytest.raises(ValueError, match="unknown schedule 'step'"):
-        loop._learning_rate(replace(config, schedule="step"), optimizer, 0.5)
+        loop._set_learning_rate(replace(config, schedule="step"), optimizer, 0.5)
 
 
 def test_kinds_of_views(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,3 +201,75 @@ def test_kinds_of_views(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.testing.assert_close(first, second)
     with pytest.raises(ValueError, match="unknown kind of views"):
         views("audio")
+
+
+def test_selection_can_look_at_the_test_clips_and_says_so(
+    make_run: Callable[..., Run],
+) -> None:
+    """The lineage's habit: then the selecting clips are the tested ones, loss for loss."""
+    assert stages.ensure(make_run("val"), "dark").result["selected_on"] == "val"
+    run = make_run("test", select_on="test")
+    trained = stages.ensure(run, "dark")
+    assert trained.result["selected_on"] == "test"
+    best = trained.history.loc[trained.history["val_loss"].idxmin()]
+    assert best["val_top1"] == pytest.approx(trained.result["top1"])
+    clips = load_clips(run, ARMS["dark"], {})
+    assert clips["val"].manifest == clips["test"].manifest != clips["train"].manifest
+
+
+def test_the_key_holds_what_decides_and_nothing_else(
+    make_run: Callable[..., Run], tmp_path: Path
+) -> None:
+    config = make_run().config
+    same = {"workers": 3, "checkpoint_minutes": 0.5, "checkpoint_activations": True}
+    assert settings(config) == settings(config.with_(**same))
+    assert settings(config) != settings(config.with_(select_on="test"))
+    for name, content in (("a.pt", b"one"), ("b.pt", b"one"), ("c.pt", b"two")):
+        (tmp_path / name).write_bytes(content)
+    a, b, c = (settings(config.with_(weights=str(tmp_path / f"{n}.pt"))) for n in "abc")
+    assert a == b != c
+    with pytest.raises(FileNotFoundError, match="no weights at"):
+        settings(config.with_(weights=str(tmp_path / "d.pt")))
+
+
+def test_pretrained_weights_start_every_arm_but_one_with_an_init(
+    make_run: Callable[..., Run], tmp_path: Path
+) -> None:
+    torch.manual_seed(9)
+    backbone = build(ARMS["dark"], make_run().config, 2).backbone.state_dict()
+    torch.save(backbone, tmp_path / "own.pt")
+    run = make_run(weights=str(tmp_path / "own.pt"))
+    for name in ("dark", "teacher", "ssl-a"):
+        arm = ARMS[name]
+        model = make_task(run, arm, {}, load_clips(run, arm, {})).model
+        start = (model.student if name == "ssl-a" else model).backbone.state_dict()
+        assert equal(start, backbone)
+    student = stages.ensure(run, "ssl-a-kd")
+    needed = {name: stages.ensure(run, name) for name in student.arm.needs}
+    task = make_task(run, student.arm, needed, load_clips(run, student.arm, {}))
+    pretrained = needed["ssl-a"].model().student.backbone.state_dict()
+    assert equal(task.model.backbone.state_dict(), pretrained)
+    assert not equal(pretrained, backbone)
+
+
+def test_what_a_stage_does_not_train_is_frozen(make_run: Callable[..., Run]) -> None:
+    """DDP waits for the gradient of every weight that asks for one."""
+    run, frozen = make_run(), {}
+    for name in ("dark", "dff", "teacher", "ssl-a"):
+        arm = ARMS[name]
+        here = replace(run, config=run.config.with_(**arm.changes))
+        task = make_task(here, arm, {}, load_clips(here, arm, {}))
+        batch = next(loop.loader(task.clips, loop.epoch_batches(task, Share(4, 1), 0, 0)))
+        task.loss(task.model, batch, torch.Generator().manual_seed(0))["loss"].backward()
+        weights = dict(task.model.named_parameters())
+        assert all((w.grad is not None) == w.requires_grad for w in weights.values())
+        frozen[name] = {key.split(".")[0] for key, w in weights.items() if not w.requires_grad}
+    assert frozen == {"dark": set(), "dff": {"projector"}, "teacher": set(), "ssl-a": {"student"}}
+
+
+def test_a_data_set_without_val_clips_is_refused(make_run: Callable[..., Run]) -> None:
+    run = make_run()
+    kept = tuple(clip for clip in run.manifest.clips if clip.split != "val")
+    run.__dict__["manifest"] = replace(run.manifest, clips=kept)
+    with pytest.raises(ValueError, match="has no val clips, and supervised needs some"):
+        stages.ensure(run, "dark")

@@ -17,6 +17,7 @@ score V1.0 under the name of V1.5; here that is refused.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from actlumos.datasets.entries import (
@@ -90,7 +91,7 @@ def read(name: str, root: Path, split: int) -> Listing:
     """The three lists of one split of `arid-v1.0`, `arid-v1.5` or `arid-layout`.
 
     `arid-layout` is for clips of one's own: V1.0's file names and class ids, no published counts.
-    `other` may be absent.
+    `other` may be absent, and so may classes: those that occur are its class table.
 
     Raises:
         FileNotFoundError: no such folder, or no train or test list in any of the usual places.
@@ -114,7 +115,16 @@ def read(name: str, root: Path, split: int) -> Listing:
     )  # fmt: skip
     if name == "arid-v1.5" and any(_counts_as_old(listing, old) for old in _V10):
         raise ValueError(f"{root}: arid-v1.5, split {split}: {_WRONG_LISTS}")
-    return listing
+    return _own_classes(listing) if name == "arid-layout" else listing
+
+
+def _own_classes(listing: Listing) -> Listing:
+    """Only the classes that the lists of any split have, in ARID's order, numbered from 0."""
+    folders = {path.partition("/")[0] for path in listing.known}
+    kept = tuple(name for name in CLASSES if name in folders)
+    number = {CLASSES.index(name): new for new, name in enumerate(kept)}
+    entries = tuple(replace(entry, label=number[entry.label]) for entry in listing.entries)
+    return replace(listing, classes=kept, entries=entries)
 
 
 def _names(name: str, split: int, role: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ class Arm:
 
     Args:
         title: what a reader sees in tables and figures.
-        stage: `supervised`, `teacher`, `pretrain` or `distill`.
+        stage: `supervised`, `teacher`, `pretrain`, `distill` or `zoo`.
         streams: what the model looks at (`dark`, `retinex`).
         fusion: how a two-stream model joins its streams.
         pool, views: unlabelled clips (`a`, `b`, `ab`) and kind of views of a pretraining.
@@ -20,6 +20,8 @@ class Arm:
         teacher: the arm whose logits a student learns from.
         clips: `clips`, or `background` for the figure-free frames.
         changes: settings that differ from the profile's.
+        system: of stage `zoo`: its name in `actlumos.zoo`.
+        support: further arms that must be trained before this one.
     """
 
     title: str
@@ -32,11 +34,13 @@ class Arm:
     teacher: str = ""
     clips: str = "clips"
     changes: dict[str, Any] = field(default_factory=dict)
+    system: str = ""
+    support: tuple[str, ...] = ()
 
     @property
     def needs(self) -> tuple[str, ...]:
         """Arms that must be trained before this one."""
-        return tuple(name for name in (self.init, self.teacher) if name)
+        return tuple(name for name in (self.init, self.teacher, *self.support) if name)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that JSON can hold."""
@@ -82,15 +86,42 @@ ARMS: dict[str, Arm] = {
 }
 
 
-def find(name: str) -> Arm:
+ZOO = "zoo/"
+OWN = {"zoo/actlumos-student": "ssl-kd", "zoo/actlumos-teacher": "teacher"}
+"""The systems that are this kit's own arms."""
+
+
+def find(name: str, profile: str = "demo") -> Arm:
     """The arm of that name.
+
+    Args:
+        name: a name of `ARMS`, or `zoo/NAME` with a name of `actlumos.zoo.names()`.
+        profile: whose settings a system changes.
 
     Raises:
         ValueError: there is none; the message lists them.
     """
+    name = OWN.get(name, name)
+    if name.startswith(ZOO):
+        return _zoo_arm(name.removeprefix(ZOO), profile)
     if name not in ARMS:
-        raise ValueError(f"unknown arm {name!r}: choose one of {', '.join(ARMS)}")
+        known = ", ".join(ARMS)
+        raise ValueError(f"unknown arm {name!r}: choose one of {known}, or zoo/NAME of a system")
     return ARMS[name]
+
+
+def _zoo_arm(name: str, profile: str) -> Arm:
+    from actlumos import zoo  # it imports every network, and the table above needs none
+
+    system = zoo.find(name)
+    return Arm(
+        title=system.title,
+        stage="zoo",
+        streams=system.streams,
+        changes=system.changes(profile),
+        system=name,
+        support=tuple(ZOO + need for need in system.needs),
+    )
 
 
 STUDIES: dict[str, tuple[str, ...]] = {

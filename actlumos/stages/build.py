@@ -1,4 +1,4 @@
-"""Build an arm's network from the settings.
+"""Build an arm's network from the settings, and start it from pre-trained weights.
 
 Backbone and head are made first and in one order, so with one seed every student, teacher and
 pretraining of a run starts from the same backbone weights.
@@ -6,17 +6,19 @@ pretraining of a run starts from the same backbone weights.
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import nn
 
+from actlumos import zoo
 from actlumos.config import Config
 from actlumos.models import Pretrainer, Student, Teacher
+from actlumos.models.weights import Pretrained, load_pretrained
 from actlumos.stages.arms import Arm
 
 
 def build(arm: Arm, config: Config, num_classes: int) -> nn.Module:
-    """The untrained network of an arm: `Student`, `Teacher` or `Pretrainer`."""
+    """The untrained network of an arm: `Student`, `Teacher`, `Pretrainer`, or a system's own."""
+    if arm.system:
+        return zoo.find(arm.system).network(num_classes, config)
     norms = tuple(config.norm if name == "dark" else config.norm_enhanced for name in arm.streams)
     if arm.stage == "teacher":
         return Teacher(
@@ -26,28 +28,23 @@ def build(arm: Arm, config: Config, num_classes: int) -> nn.Module:
             reduction=config.fusion_reduction,
             projection=config.projection,
             norms=norms,
-            **dial(config),
+            **config.dial(),
         )
-    student = Student(num_classes, norm=norms[0], **dial(config))
+    student = Student(num_classes, norm=norms[0], **config.dial())
     if arm.stage == "pretrain":
         return Pretrainer(student, config.projection)
     return student
 
 
-def dial(config: Config) -> dict[str, Any]:
-    """The size settings that student and teacher share."""
-    return {
-        "frames": config.frames,
-        "layers": config.layers,
-        "widths": config.widths,
-        "stem": config.stem,
-        "temporal_strides": config.temporal_strides,
-        "midplanes": config.midplanes,
-        "bn_momentum": config.bn_momentum,
-        "bert_layers": config.bert_layers,
-        "heads": config.bert_heads,
-        "keep": config.token_keep,
-        "bert_dropout": config.bert_dropout,
-        "bert_start": config.bert_start,
-        "dropout": config.classifier_dropout,
-    }
+def load_weights(network: nn.Module, config: Config) -> Pretrained | None:
+    """Start the backbone of a network from the file `config.weights`; None where that is empty.
+
+    Not part of `build`, which a trained checkpoint is rebuilt with: it has its own weights.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load_pretrained`.
+    """
+    if not config.weights:
+        return None
+    owner = network.student if isinstance(network, Pretrainer) else network
+    return load_pretrained(owner.backbone, config.weights)

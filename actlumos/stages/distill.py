@@ -11,15 +11,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from filelock import FileLock
+from torch import Tensor, nn
 
 from actlumos.clips import Batch, Clips
 from actlumos.config import Config
-from actlumos.files import atomic_write
-from actlumos.losses import distillation
-from actlumos.models import Student, Teacher
+from actlumos.distributed import gather
+from actlumos.files import load_tensors, save_tensors, sweep
+from actlumos.losses import classification, distillation
 from actlumos.stages.loop import Task, Terms
-from actlumos.stages.supervised import classification, validation
+from actlumos.stages.supervised import validation
 from actlumos.stages.teacher import STREAMS
 from actlumos.streams import train_streams
 
@@ -37,42 +38,49 @@ class Answers:
 
     def __init__(self, path: Path, key: str) -> None:
         self.path, self.key = path, key
-        kept = torch.load(path, weights_only=True) if path.exists() else {}
+        kept = load_tensors(path) or {}
         self.logits: dict[int, Tensor] = kept["logits"] if kept.get("key") == key else {}
         self.saved = len(self.logits)
 
     def save(self) -> None:
         """Write what is new."""
         if len(self.logits) > self.saved:
-            with atomic_write(self.path) as temporary:
-                torch.save({"key": self.key, "logits": self.logits}, temporary)
+            with FileLock(self.path.with_name(".answers.lock")):
+                sweep(self.path)
+                save_tensors(self.path, {"key": self.key, "logits": self.logits})
             self.saved = len(self.logits)
 
 
 def task(
-    student: Student,
-    teacher: Teacher,
+    student: nn.Module,
+    teacher: nn.Module,
     train: Clips,
     val: Clips,
     config: Config,
-    answers: Answers,
+    answers: Answers | None,
+    streams: tuple[str, ...] = STREAMS,
 ) -> Task:
-    """Cross-entropy plus distillation of a frozen teacher."""
+    """Cross-entropy plus distillation of a frozen teacher.
+
+    Args:
+        answers: what the teacher has said before; None asks it at every step.
+        streams: what the teacher looks at; the first is `dark`, which is all the student sees.
+    """
     teacher.eval().requires_grad_(False)
 
-    def loss(batch: Batch, generator: torch.Generator) -> Terms:
-        """Cross-entropy and distillation of one batch."""
-        label = batch.label.to(generator.device)
+    def loss(network: nn.Module, batch: Batch, generator: torch.Generator) -> Terms:
+        """Cross-entropy and distillation of the batch of all processes."""
         clip = batch.clip[:, 0].to(generator.device)
-        dark, target = _look(clip, teacher, answers, config, generator)
-        logits = student(dark)
-        terms = classification(logits, label)
-        soft = distillation(logits, target, config.temperature)
+        dark, target = _look(clip, teacher, streams, answers, config, generator)
+        logits = gather(network(dark))
+        terms = classification(logits, gather(batch.label.to(clip.device)))
+        soft = distillation(logits, gather(target), config.temperature)
         total = terms["loss"] + config.lambda_kd * soft
         return {**terms, "loss": total, "ce": terms["loss"], "kd": soft}
 
     def validate() -> dict[str, float]:
-        answers.save()
+        if answers:
+            answers.save()
         return validation(student, val, ("dark",), config)
 
     epochs, batch_size = config.epochs_distill, config.batch_size
@@ -80,14 +88,23 @@ def task(
 
 
 def _look(
-    clip: Tensor, teacher: Teacher, answers: Answers, config: Config, generator: torch.Generator
+    clip: Tensor,
+    teacher: nn.Module,
+    streams: tuple[str, ...],
+    answers: Answers | None,
+    config: Config,
+    generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
     """The student's view of a step, and the teacher's answer to it."""
     step = generator.initial_seed()
-    if step in answers.logits:
+    known = answers.logits.get(step) if answers else None
+    if known is not None and len(known) == len(clip):  # fewer if a clip could not be read once
         (dark,) = train_streams(clip, ("dark",), config, generator)
-    else:
-        dark, enhanced = train_streams(clip, STREAMS, config, generator)
-        with torch.no_grad():
-            answers.logits[step] = teacher(dark, enhanced).logits.float().cpu()
-    return dark, answers.logits[step].to(clip.device)
+        return dark, known.to(clip.device)
+    seen = train_streams(clip, streams, config, generator)
+    with torch.no_grad():
+        output = teacher(*seen)
+        logits = getattr(output, "logits", output).float()
+    if answers:
+        answers.logits[step] = logits.cpu()
+    return seen[0], logits

@@ -1,9 +1,12 @@
 """The one training loop: every stage hands it a model, a loss and its clips.
 
-An epoch ends with a resumable checkpoint (`last.pt`), written beside the old one and moved. All
-randomness of a step comes from (seed, epoch, step): order, temporal positions, crops, jitter,
-dropout. So a resumed run repeats an uninterrupted one bit by bit on the same CPU, and two arms
-with the same seed see the same clips in the same order.
+All randomness of a step comes from (seed, epoch, step): order, temporal positions, crops, jitter,
+dropout. So two arms with the same seed see the same clips in the same order, and a training that
+was killed goes on from its checkpoint as if nothing had been (`actlumos.stages.checkpoint`).
+
+Under torchrun several processes share each step (`actlumos.distributed`). A step is then as many
+clips as before, and which clips it holds is decided for all processes together; augmentation and
+dropout are drawn by each process for itself.
 """
 
 from __future__ import annotations
@@ -20,10 +23,11 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from actlumos.clips import Batch, Clips, loader, schedule
+from actlumos import distributed
+from actlumos.clips import Batch, Clips, Request, loader, schedule
 from actlumos.config import Config
 from actlumos.device import autocast, channels_last
-from actlumos.files import atomic_write
+from actlumos.stages.checkpoint import Checkpoint, State
 
 Terms = dict[str, Tensor]
 
@@ -33,31 +37,29 @@ class Task:
     """What a stage trains.
 
     Args:
-        model: the trainable part; the loop optimises all of its parameters.
-        loss: terms of one batch; `loss` is minimised, the others (scalars) go to the history.
+        model: the trainable part; the loop optimises its parameters that require a gradient, and
+            the loss has to reach all of those (freeze the others).
+        loss: terms of one batch from the network to call (`model`, or its wrapper where several
+            processes train), the batch and the step's generator. `loss` is minimised, the others
+            (scalars) go to the history.
         clips: training clips.
         epochs, batch_size: passes over the clips, clips a forward pass.
         views: temporal positions drawn a clip.
         validate: returns `val_loss` and `val_top1`; without it the last weights are kept.
+        parts: what else a checkpoint has to hold, by name: things with `state_dict` and
+            `load_state_dict`, such as an average of the weights.
+        after_step: called after each optimizer step.
     """
 
     model: nn.Module
-    loss: Callable[[Batch, torch.Generator], Terms]
+    loss: Callable[[nn.Module, Batch, torch.Generator], Terms]
     clips: Clips
     epochs: int
     batch_size: int
     views: int = 1
     validate: Callable[[], dict[str, float]] | None = None
-
-
-@dataclass
-class State:
-    """Everything a resumed run needs beside the seed."""
-
-    epoch: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
-    best: dict[str, Tensor] | None = None
-    best_loss: float = math.inf
+    parts: dict[str, Any] = field(default_factory=dict)
+    after_step: Callable[[], None] | None = None
 
 
 def fit(
@@ -65,8 +67,9 @@ def fit(
 ) -> pd.DataFrame:
     """Train, resume where `last.pt` has the same key, and leave the selected weights in the model.
 
-    Selection: lowest validation loss, never the test split. The lineage took the best Top-1, on
-    test; on the few validation clips of a small set Top-1 jumps by chance, the loss hardly does.
+    Selection: lowest loss on the clips that the stage validates on. The lineage took the best
+    Top-1, on test; on the few validation clips of a small set Top-1 jumps by chance, the loss
+    hardly does.
 
     Args:
         seed: of order, positions, augmentation and dropout.
@@ -77,71 +80,134 @@ def fit(
         The history: a row an epoch.
     """
     model = channels_last(task.model.to(device))
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        trained, lr=config.learning_rate, weight_decay=config.weight_decay
     )
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=5, factor=0.1)
-    parts = {"model": model, "optimizer": optimizer, "plateau": plateau}
-    state = _resume(directory / "last.pt", key, parts)
+    parts = {"model": model, "optimizer": optimizer, "plateau": plateau, **task.parts}
+    checkpoint = Checkpoint(directory / "last.pt", key, parts, config.checkpoint_minutes)
+    state = checkpoint.resume()
+    epochs = _Epochs(task, config, distributed.wrap(model), optimizer, checkpoint, seed, device)
     for epoch in range(state.epoch, task.epochs):
-        row = _train_epoch(task, config, optimizer, seed, epoch, device)
+        row = epochs.train(state)
         row |= task.validate() if task.validate else {}
         if config.schedule == "plateau":
             plateau.step(row.get("val_loss", row["train_loss"]))
         _select(state, row, model)
-        state.epoch = epoch + 1
-        _save(directory / "last.pt", key, parts, state)
-        print(_line(directory.name, row, task.epochs), flush=True)
+        state.begin_epoch(epoch + 1)
+        checkpoint.save(state)
+        if distributed.is_main():
+            print(_line(directory.name, row, task.epochs), flush=True)
     if state.best is not None:
         model.load_state_dict(state.best)
     return pd.DataFrame(state.history)
 
 
-def _train_epoch(
-    task: Task, config: Config, optimizer: Any, seed: int, epoch: int, device: torch.device
-) -> dict[str, float]:
-    """One pass; returns the means of all loss terms, the learning rate and the seconds."""
-    started = time.perf_counter()
-    task.model.train()
-    batches = schedule(
-        len(task.clips),
-        task.batch_size,
-        seed=seed,
-        epoch=epoch,
-        shuffle=True,
-        views=task.views,
-        drop_last=len(task.clips) > task.batch_size,
-    )
-    sums: dict[str, float] = {}
-    for step, batch in enumerate(loader(task.clips, batches, config.workers)):
-        rate = _learning_rate(config, optimizer, (epoch + step / len(batches)) / task.epochs)
-        generator = _seed_step(seed, epoch, step, device)
-        with autocast(device, config.precision):
-            terms = task.loss(batch, generator)
-        _update(terms["loss"], optimizer, config.accumulate, step, len(batches))
+@dataclass
+class _Epochs:
+    """What every epoch of one training shares."""
+
+    task: Task
+    config: Config
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    checkpoint: Checkpoint
+    seed: int
+    device: torch.device
+
+    def train(self, state: State) -> dict[str, float]:
+        """The rest of an epoch; returns the means of all loss terms, the rate and the seconds."""
+        started = time.perf_counter() - state.seconds
+        share = distributed.share(self.task.batch_size, self.config.accumulate)
+        batches = epoch_batches(self.task, share, self.seed, state.epoch)
+        self.task.model.train()
+        for step, batch in enumerate(
+            loader(self.task.clips, batches[state.step :], self.config.workers), state.step
+        ):
+            done = (state.epoch + step / len(batches)) / self.task.epochs
+            _set_learning_rate(self.config, self.optimizer, done)
+            group, last = _group(step, len(batches), share.passes)
+            self._pass(state, batch, step, group, last)
+            if last:
+                self._step()
+                state.step, state.seconds = step + 1, time.perf_counter() - started
+                self.checkpoint.save_if_due(state)
+        if not state.passes:
+            raise ValueError(
+                f"no batch of epoch {state.epoch + 1} had two clips that can be read; "
+                "`actlumos data verify` lists the others"
+            )
+        means = {f"train_{name}": total / state.passes for name, total in state.sums.items()}
+        rate, seconds = self.optimizer.param_groups[0]["lr"], time.perf_counter() - started
+        return {"epoch": state.epoch + 1, **means, "lr": rate, "seconds": seconds}
+
+    def _pass(self, state: State, batch: Batch, step: int, group: int, last: bool) -> None:
+        """Forward and backward. A batch that lost too many clips is passed over: zero gradient."""
+        generator = seed_step(self.seed, state.epoch, step, self.device)
+        skips = self.task.clips.skips
+        if skips and not _usable(batch, self.task.clips):
+            return
+        # Where any pass may be passed over, each is averaged: the last may not come to pass.
+        with distributed.passes(self.network, last or skips):
+            with autocast(self.device, self.config.precision):
+                terms = self.task.loss(self.network, batch, generator)
+            (terms["loss"] / group).backward()
         for name, value in terms.items():
-            sums[name] = sums.get(name, 0.0) + float(value.detach())
-    means = {f"train_{name}": total / len(batches) for name, total in sums.items()}
-    return {"epoch": epoch + 1, **means, "lr": rate, "seconds": time.perf_counter() - started}
+            state.sums[name] = state.sums.get(name, 0.0) + float(value.detach())
+        state.passes += 1
+
+    def _step(self) -> None:
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.task.after_step:
+            self.task.after_step()
 
 
-def _update(loss: Tensor, optimizer: Any, accumulate: int, step: int, steps: int) -> None:
-    """Backward; an optimizer step after `accumulate` passes and at the epoch's end.
+def epoch_batches(
+    task: Task, share: distributed.Share, seed: int, epoch: int
+) -> list[list[Request]]:
+    """This process's part of an epoch's batches; the others have the rest of the same batches.
+
+    A last short batch is left out, unless it is the only one. Of that one, clips that cannot be
+    divided equally are left out.
+
+    Raises:
+        ValueError: too few clips for so many processes.
+    """
+    n, processes, rank = len(task.clips), distributed.world_size(), distributed.rank()
+    size = share.clips * processes
+    batches = schedule(
+        n, size, seed=seed, epoch=epoch, shuffle=True, views=task.views, drop_last=n > size
+    )
+    if processes > 1 and n < 2 * processes:
+        raise ValueError(f"{n} clips are too few for {processes} processes: 2 each at least")
+    parts = ((batch, len(batch) // processes) for batch in batches)
+    return [batch[rank * part : (rank + 1) * part] for batch, part in parts]
+
+
+def _usable(batch: Batch, clips: Clips) -> bool:
+    """Whether every process has two clips or more: fewer have no batch statistics to train on."""
+    everywhere = distributed.exchange((len(batch.index), batch.skipped.tolist()))
+    for _, skipped in everywhere:
+        clips.skipped.update(skipped)
+    return min(count for count, _ in everywhere) >= 2
+
+
+def _group(step: int, steps: int, accumulate: int) -> tuple[int, bool]:
+    """Number of passes in the optimizer step that this pass belongs to; whether it is the last.
 
     The last, smaller group is averaged over its own size: nothing is thrown away.
     """
-    group_start = step - step % accumulate
-    group = min(accumulate, steps - group_start)
-    (loss / group).backward()
-    if step - group_start + 1 == group:
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+    start = step - step % accumulate
+    group = min(accumulate, steps - start)
+    return group, step - start + 1 == group
 
 
-def _learning_rate(config: Config, optimizer: Any, done: float) -> float:
-    """Set and return the rate at a share `done` of the training (cosine); plateau keeps its own."""
+def _set_learning_rate(config: Config, optimizer: Any, done: float) -> None:
+    """Set the rate at a share `done` of the training (cosine); plateau keeps its own."""
     if config.schedule == "plateau":
-        return optimizer.param_groups[0]["lr"]
+        return
     if config.schedule != "cosine":
         raise ValueError(f"unknown schedule {config.schedule!r}: choose plateau or cosine")
     if done < config.warmup:
@@ -151,12 +217,15 @@ def _learning_rate(config: Config, optimizer: Any, done: float) -> float:
         rate = config.learning_rate * 0.5 * (1 + math.cos(math.pi * rest))
     for group in optimizer.param_groups:
         group["lr"] = rate
-    return rate
 
 
-def _seed_step(seed: int, epoch: int, step: int, device: torch.device) -> torch.Generator:
-    """Seed dropout (global) and augmentation (returned) from the step's own number."""
-    dropout, augmentation = np.random.SeedSequence([seed, epoch, step]).generate_state(2)
+def seed_step(seed: int, epoch: int, step: int, device: torch.device) -> torch.Generator:
+    """Seed dropout (global) and augmentation (returned) from the step's own number.
+
+    Several processes draw differently for their clips, so the process's number goes in too.
+    """
+    own = [distributed.rank()] if distributed.world_size() > 1 else []
+    dropout, augmentation = np.random.SeedSequence([seed, epoch, step, *own]).generate_state(2)
     torch.manual_seed(int(dropout))
     return torch.Generator(device).manual_seed(int(augmentation))
 
@@ -166,26 +235,6 @@ def _select(state: State, row: dict[str, float], model: nn.Module) -> None:
     if row.get("val_loss", math.inf) < state.best_loss:
         state.best_loss = row["val_loss"]
         state.best = {name: value.clone() for name, value in model.state_dict().items()}
-
-
-def _save(path: Path, key: str, parts: dict[str, Any], state: State) -> None:
-    content = {"key": key, "state": vars(state)}
-    content |= {name: part.state_dict() for name, part in parts.items()}
-    with atomic_write(path) as temporary:
-        torch.save(content, temporary)
-
-
-def _resume(path: Path, key: str, parts: dict[str, Any]) -> State:
-    """The state of `last.pt`, with the parts loaded from it; a fresh one where it does not fit."""
-    if not path.exists():
-        return State()
-    content = torch.load(path, weights_only=True)
-    if content["key"] != key:
-        return State()
-    for name, part in parts.items():
-        part.load_state_dict(content[name])
-    print(f"{path.parent.name}: resumed after epoch {content['state']['epoch']}", flush=True)
-    return State(**content["state"])
 
 
 def _line(arm: str, row: dict[str, float], epochs: int) -> str:

@@ -12,11 +12,12 @@ with spatial-only and temporal-only variants:
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from actlumos import augment
 from actlumos.clips import Batch, Clips
 from actlumos.config import Config
+from actlumos.distributed import gather
 from actlumos.losses import nt_xent
 from actlumos.models import Pretrainer
 from actlumos.stages.loop import Task, Terms
@@ -53,9 +54,7 @@ def two_views(
 
 def _crop(batch: int, config: Config, generator: torch.Generator) -> augment.Crop:
     sizes = config.frame_size, config.crop_size
-    return augment.multi_scale_crop(
-        batch, *sizes, generator, config.ssl_crop_scales, config.flip
-    )
+    return augment.multi_scale_crop(batch, *sizes, generator, config.ssl_crop_scales, config.flip)
 
 
 def _cut(clip: Tensor, crop: augment.Crop, config: Config) -> Tensor:
@@ -63,12 +62,15 @@ def _cut(clip: Tensor, crop: augment.Crop, config: Config) -> Tensor:
 
 
 def task(model: Pretrainer, pool: Clips, kind: str, config: Config) -> Task:
-    """NT-Xent over the pool's unlabelled clips."""
+    """NT-Xent over the pool's unlabelled clips: backbone and projector learn, the head waits."""
+    model.student.head.requires_grad_(False)
+    model.student.classifier.requires_grad_(False)
 
-    def loss(batch: Batch, generator: torch.Generator) -> Terms:
-        first, second = two_views(batch.clip.to(generator.device), kind, config, generator)
-        projections = model(torch.cat([first, second]))
-        return {"loss": nt_xent(*projections.chunk(2), config.tau_ssl)}
+    def loss(network: nn.Module, batch: Batch, generator: torch.Generator) -> Terms:
+        """NT-Xent over the batch of all processes: each view's partner is in its own process."""
+        views = two_views(batch.clip.to(generator.device), kind, config, generator)
+        first, second = network(torch.cat(views)).chunk(2)
+        return {"loss": nt_xent(gather(first), gather(second), config.tau_ssl)}
 
     return Task(
         model=model,

@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from actlumos.clips import Batch, Clips
 from actlumos.config import Config
+from actlumos.distributed import gather, gather_all
 from actlumos.evaluate import predict, top_k
+from actlumos.losses import classification
 from actlumos.stages.loop import Task, Terms
 from actlumos.streams import train_streams
 
 
 def task(
-    model: nn.Module, streams: tuple[str, ...], train: Clips, val: Clips, config: Config
+    model: nn.Module,
+    streams: tuple[str, ...],
+    train: Clips,
+    val: Clips,
+    config: Config,
+    terms: Callable[[Any, Tensor], Terms] = classification,
 ) -> Task:
     """Cross-entropy of a model over its streams; L = CE(f(x), y).
 
     Args:
         model: takes one float `[B, 3, T, h, w]` a stream, returns logits `[B, K]`.
-        streams: what the model looks at, see `actlumos.streams.make_streams`.
+        streams: what the model looks at, see `actlumos.streams`.
+        terms: what is minimised instead, from the output and the labels of all processes.
     """
 
-    def loss(batch: Batch, generator: torch.Generator) -> Terms:
-        label = batch.label.to(generator.device)
+    def loss(network: nn.Module, batch: Batch, generator: torch.Generator) -> Terms:
         clip = batch.clip[:, 0].to(generator.device)
-        logits = model(*train_streams(clip, streams, config, generator))
-        return classification(logits, label)
+        output = gather_all(network(*train_streams(clip, streams, config, generator)))
+        return terms(output, gather(batch.label.to(clip.device)))
 
     return Task(
         model=model,
@@ -39,16 +49,10 @@ def task(
     )
 
 
-def classification(logits: Tensor, label: Tensor) -> Terms:
-    """Cross-entropy as `loss`, and the batch's Top-1 in percent."""
-    correct = (logits.argmax(dim=1) == label).float().mean()
-    return {"loss": F.cross_entropy(logits.float(), label), "top1": 100 * correct}
-
-
 def validation(
     model: nn.Module, val: Clips, streams: tuple[str, ...], config: Config
 ) -> dict[str, float]:
-    """Loss and Top-1 on the validation clips, which are never test clips; one centre crop."""
+    """Loss and Top-1 on the clips that select the epoch (`config.select_on`); one centre crop."""
     logits, labels = predict(model, val, streams, config.with_(test_crops=1))
     loss = F.cross_entropy(logits, labels).item()
     return {"val_loss": loss, "val_top1": top_k(logits, labels)}

@@ -9,13 +9,15 @@ clips of a class attract each other, so a dark view learns where its enhanced co
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from actlumos.clips import Batch, Clips
 from actlumos.config import Config
-from actlumos.losses import supervised_contrastive
+from actlumos.distributed import gather
+from actlumos.losses import classification, supervised_contrastive
 from actlumos.models import Teacher
 from actlumos.stages.loop import Task, Terms
-from actlumos.stages.supervised import classification, validation
+from actlumos.stages.supervised import validation
 from actlumos.streams import train_streams
 
 STREAMS = ("dark", "retinex")
@@ -23,16 +25,17 @@ STREAMS = ("dark", "retinex")
 
 def task(model: Teacher, train: Clips, val: Clips, config: Config) -> Task:
     """Cross-entropy plus supervised contrast; `lambda_sup` 0 leaves the contrast out."""
+    model.projector.requires_grad_(bool(config.lambda_sup))
 
-    def loss(batch: Batch, generator: torch.Generator) -> Terms:
-        """Cross-entropy and supervised contrast of one batch."""
-        label = batch.label.to(generator.device)
+    def loss(network: nn.Module, batch: Batch, generator: torch.Generator) -> Terms:
+        """Cross-entropy and supervised contrast of the batch of all processes."""
+        label = gather(batch.label.to(generator.device))
         clip = batch.clip[:, 0].to(generator.device)
-        output = model(*train_streams(clip, STREAMS, config, generator))
-        terms = classification(output.logits, label)
+        output = network(*train_streams(clip, STREAMS, config, generator))
+        terms = classification(gather(output.logits), label)
         if not config.lambda_sup:
             return terms
-        contrast = supervised_contrastive(output.projections, label, config.tau_sup)
+        contrast = supervised_contrastive(gather(output.projections), label, config.tau_sup)
         total = terms["loss"] + config.lambda_sup * contrast
         return {**terms, "loss": total, "ce": terms["loss"], "supcon": contrast}
 
