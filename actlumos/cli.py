@@ -14,15 +14,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from actlumos import __version__
+from actlumos import __version__, cli_cost, cli_data, cli_tables, cli_zoo
+from actlumos.cli_options import add_command, commas, positive, run_options
 
-PROFILES = ("smoke", "demo", "paper")
 USAGE_ERROR = 2
 
 OVERVIEW = """\
 Dark video action recognition: an independent re-implementation of ActLumos.
 
-A run is one data set, one profile and one seed; it lives in runs/<data set>-<profile>-s<seed>/.
+A run is one data set and split, one profile and one seed; it has a folder under runs/.
   smoke   seconds a notebook; shows that everything works
   demo    minutes on a CPU; the numbers of the README
   paper   R(2+1)D-34, 64 frames at 112 x 112; for GPUs
@@ -31,6 +31,8 @@ EXAMPLES = """\
 examples:
   actlumos reproduce --profile demo
   actlumos reproduce --profile smoke --dataset folder --data-root my_videos
+  actlumos data verify arid-v1.0 --root ARID
+  actlumos reproduce --profile paper --dataset arid-v1.0 --data-root ARID --split mean
   actlumos train teacher --profile demo
   actlumos evaluate ssl-kd --on folder --on-root my_videos
   actlumos predict some.mp4 --checkpoint runs/darkroom-demo-s0/ssl-kd/checkpoint.pt
@@ -52,60 +54,18 @@ class _Parser(argparse.ArgumentParser):
         self.exit(USAGE_ERROR, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
-def _add(
-    commands: argparse._SubParsersAction, name: str, summary: str, epilog: str
-) -> argparse.ArgumentParser:
-    parser = commands.add_parser(
-        name,
-        help=summary,
-        description=summary[0].upper() + summary[1:] + ".",
-        epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.set_defaults(command=name)
-    return parser
-
-
-def _run_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("which run")
-    group.add_argument(
-        "--profile", choices=PROFILES, default="demo", help="size of everything (default: demo)"
-    )
-    group.add_argument(
-        "--dataset",
-        default="darkroom",
-        metavar="NAME",
-        help="data set, see `actlumos data list` (default: darkroom, rendered here)",
-    )
-    group.add_argument(
-        "--data-root",
-        default="",
-        metavar="DIR",
-        help="the data set's folder; for `folder`, a folder of class folders of videos",
-    )
-    group.add_argument(
-        "--out",
-        default="",
-        metavar="DIR",
-        help="the run's folder (default: runs/<data set>-<profile>-s<seed>)",
-    )
-    group.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="seed of weights and order (default: 0)"
-    )
-
-
 def _reproduce(commands: argparse._SubParsersAction) -> None:
-    parser = _add(
+    parser = add_command(
         commands,
         "reproduce",
         "run every notebook without a browser, and print the results",
         "Finished stages are not repeated: an interrupted command goes on where it stopped.\n\n"
         "examples:\n  actlumos reproduce --profile smoke\n  actlumos reproduce --only 03,05",
     )
-    _run_options(parser)
+    run_options(parser)
     parser.add_argument(
         "--only",
-        type=_commas,
+        type=commas,
         default=[],
         metavar="03,05",
         help="only these notebooks, by number or name",
@@ -118,44 +78,36 @@ def _reproduce(commands: argparse._SubParsersAction) -> None:
     )
 
 
-def _data(commands: argparse._SubParsersAction) -> None:
-    parser = _add(commands, "data", "list or make a data set", "example:\n  actlumos data make")
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    actions.add_parser("list", help="names of the data sets")
-    make = actions.add_parser("make", help="render or index one, and print its counts")
-    _run_options(make)
-
-
 def _train(commands: argparse._SubParsersAction) -> None:
     example = "\nexample:\n  actlumos train teacher --profile smoke"
-    parser = _add(commands, "train", "train one arm and what it needs", ARMS_HELP + example)
+    parser = add_command(commands, "train", "train one arm and what it needs", ARMS_HELP + example)
     parser.add_argument("stage", metavar="STAGE", help="name of an arm, see below")
-    _run_options(parser)
+    run_options(parser)
 
 
 def _evaluate(commands: argparse._SubParsersAction) -> None:
-    parser = _add(
+    parser = add_command(
         commands,
         "evaluate",
-        "test a trained arm on a split, or on another data set",
+        "test a trained arm on other clips, or on another data set",
         "On another data set only the classes that both know count, clips and choices alike.\n\n"
-        "examples:\n  actlumos evaluate teacher --split val\n"
-        "  actlumos evaluate ssl-kd --on folder --on-root my_videos --split all",
+        "examples:\n  actlumos evaluate teacher --clips val\n"
+        "  actlumos evaluate ssl-kd --on folder --on-root my_videos --clips all",
     )
     parser.add_argument("stage", metavar="STAGE", help="name of an arm trained in the run")
     parser.add_argument(
-        "--split",
+        "--clips",
         choices=("train", "val", "test", "all"),
         default="test",
         help="which clips (default: test)",
     )
     parser.add_argument("--on", default="", metavar="NAME", help="another data set to test on")
     parser.add_argument("--on-root", default="", metavar="DIR", help="that data set's folder")
-    _run_options(parser)
+    run_options(parser)
 
 
 def _predict(commands: argparse._SubParsersAction) -> None:
-    parser = _add(
+    parser = add_command(
         commands,
         "predict",
         "name the action in videos",
@@ -167,28 +119,18 @@ def _predict(commands: argparse._SubParsersAction) -> None:
         "--checkpoint", required=True, type=Path, metavar="PATH", help="a trained arm's weights"
     )
     parser.add_argument(
-        "--top", type=_positive, default=5, metavar="K", help="classes to print (default: 5)"
+        "--top", type=positive, default=5, metavar="K", help="classes to print (default: 5)"
     )
 
 
 def _figures(commands: argparse._SubParsersAction) -> None:
-    parser = _add(
+    parser = add_command(
         commands,
         "figures",
         "make every figure and table again from a run's results",
         "example:\n  actlumos figures --profile demo",
     )
-    _run_options(parser)
-
-
-def _commas(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, not {text!r}")
-    return int(text)
+    run_options(parser)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -201,7 +143,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"actlumos {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
-    for add in (_reproduce, _data, _train, _evaluate, _predict, _figures):
+    adders = (_reproduce, cli_data.add, _train, _evaluate, _predict, _figures)
+    for add in (*adders, cli_tables.add, cli_cost.add, cli_zoo.add):
         add(commands)
     return parser
 
@@ -220,7 +163,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], None] = cli_commands.COMMANDS[arguments.command]
     try:
         command(arguments)
-    except NotebookError as error:
+    except (NotebookError, cli_data.DataError) as error:
         return _say(error, 1)
     except (FileNotFoundError, NotADirectoryError) as error:
         return _say(error, USAGE_ERROR)

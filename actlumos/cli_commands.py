@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from actlumos import datasets, notebooks
+from actlumos import cli_cost, cli_data, cli_tables, cli_zoo, datasets, distributed, notebooks
 from actlumos.clips import Clips
-from actlumos.config import Config, digest
+from actlumos.config import Config, digest, parse
 from actlumos.datasets.manifest import Clip, Manifest
 from actlumos.device import pick_device
 from actlumos.evaluate import predict as logits_of
 from actlumos.evaluate import restrict, score
+from actlumos.models.weights import settings_for
 from actlumos.notebooks import StepTime
 from actlumos.report import tables
 from actlumos.report.results import load_results
@@ -29,15 +32,64 @@ CELL_TIMEOUT = {"smoke": 900, "demo": 3600, "paper": 14 * 24 * 3600}
 """Seconds after which a cell counts as hung: far above what each profile's longest cell takes."""
 
 
-def _run(arguments: Namespace) -> Run:
-    return open_run(
-        arguments.profile, arguments.dataset, arguments.data_root, arguments.out, arguments.seed
-    )
+def open_run_of(arguments: Namespace, split: int | None = None) -> Run:
+    """The run that a command's options name; `split` stands in for `--split`."""
+    settings = _settings(arguments)
+    if split is not None:
+        settings["split"] = split
+    place = arguments.dataset, arguments.data_root, arguments.out, arguments.seed
+    return open_run(arguments.profile, *place, **settings)
+
+
+def _settings(arguments: Namespace) -> dict[str, Any]:
+    """What the options change, as plain values that a notebook can be told too.
+
+    Raises:
+        ValueError: a `--set` or `--split` that cannot be read.
+    """
+    chosen: dict[str, Any] = {}
+    if arguments.weights:
+        path = Path(arguments.weights).expanduser().resolve()
+        chosen = settings_for(path) | {"weights": str(path)}
+    if arguments.split and arguments.split != "mean":
+        chosen["split"] = _number(arguments.split)
+    if arguments.second != "darkroom-b" or arguments.second_root:
+        root = Path(arguments.second_root).expanduser().resolve() if arguments.second_root else ""
+        chosen |= {"second": arguments.second, "second_root": str(root)}
+    named = ("short_clips", "on_bad_clip", "select_on", "allow_leaks")
+    chosen |= {name: getattr(arguments, name) for name in named if getattr(arguments, name)}
+    return chosen | dict(map(_setting, arguments.set))
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"--set {text!r}: write NAME=VALUE, with a name of actlumos/ledger.csv")
+    return name.strip(), parse(name.strip(), value.strip())
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(f"--split {text!r}: give the number of an official split")
+    return int(text)
 
 
 def reproduce(arguments: Namespace) -> None:
-    """Make the data, run the notebooks, and print results, places and times."""
-    run = _run(arguments)
+    """Make the data, run the notebooks, and print results, places and times.
+
+    `--split mean` does so for every official split in turn, and ends with the table over them.
+    """
+    if arguments.split != "mean":
+        return _reproduce(arguments, None)
+    if arguments.out:
+        raise ValueError("--split mean makes a run a split: leave --out away")
+    for split in datasets.splits_of(arguments.dataset):
+        _reproduce(arguments, split)
+    cli_tables.print_tables(arguments.dataset, arguments.profile)
+
+
+def _reproduce(arguments: Namespace, split: int | None) -> None:
+    run = open_run_of(arguments, split)
     chosen = [path.stem for path in notebooks.choose(arguments.only)]
     print(f"{len(chosen)} notebooks into {run.directory}, on {run.device}", flush=True)
     started = time.perf_counter()
@@ -46,12 +98,16 @@ def reproduce(arguments: Namespace) -> None:
     steps = [StepTime("data", time.perf_counter() - started)]
     timeout = arguments.cell_timeout or CELL_TIMEOUT[arguments.profile]
     steps += notebooks.run_all(
-        run.directory, _parameters(run), only=arguments.only, timeout=timeout, echo=_echo
+        run.directory,
+        _parameters(arguments, run),
+        only=arguments.only,
+        timeout=timeout,
+        echo=_echo,
     )
     _summary(run, steps)
 
 
-def _parameters(run: Run) -> dict[str, str | int]:
+def _parameters(arguments: Namespace, run: Run) -> dict[str, Any]:
     """What every notebook is told; the paths are absolute, whatever folder it runs in."""
     return {
         "profile": run.config.profile,
@@ -59,7 +115,13 @@ def _parameters(run: Run) -> dict[str, str | int]:
         "data_root": str(run.data_root or ""),
         "out": str(run.directory),
         "seed": run.seed,
+        "settings": json.loads(json.dumps(_settings(arguments) | _split_of(run))),
     }
+
+
+def _split_of(run: Run) -> dict[str, int]:
+    """The split, where the data set has a choice: a notebook's first line stays short."""
+    return {"split": run.split} if len(datasets.splits_of(run.dataset)) > 1 else {}
 
 
 def _echo(line: str) -> None:
@@ -82,29 +144,12 @@ def _results(run: Run) -> None:
     print(tables.text(tables.results_table(results)))
 
 
-def data(arguments: Namespace) -> None:
-    """List the data sets, or make one and print its counts."""
-    if arguments.action == "list":
-        print("\n".join(datasets.names()))
-        return
-    run = _run(arguments)
-    manifest = run.manifest
-    splits = ("train", "val", "test")
-    counts = {split: manifest.select(split).counts() for split in splits}
-    print(f"{'class':<20}" + "".join(f"{split:>8}" for split in splits))
-    for name in manifest.classes:
-        print(f"{name:<20}" + "".join(f"{counts[split].get(name, 0):>8}" for split in splits))
-    totals = [sum(counts[split].values()) for split in splits]
-    print(f"{'together':<20}" + "".join(f"{total:>8}" for total in totals))
-    path = run.directory / "manifest.csv"
-    manifest.write(path)
-    print(f"clips: {manifest.root}\nmanifest: {path}\ndigest: {manifest.digest}")
-
-
 def train(arguments: Namespace) -> None:
     """Train an arm, or say what it reached where it is trained already."""
     find(arguments.stage)
-    trained = ensure(_run(arguments), arguments.stage)
+    trained = ensure(open_run_of(arguments), arguments.stage)
+    if not distributed.is_main():
+        return
     result = trained.result
     print(_headline(arguments.stage, result) if "top1" in result else f"{arguments.stage}: done")
     print(f"weights: {trained.directory / 'checkpoint.pt'}")
@@ -121,7 +166,7 @@ def _headline(name: str, result: dict) -> str:
 def evaluate(arguments: Namespace) -> None:
     """Test a trained arm's weights and print Top-1, Top-5 and each class's share."""
     find(arguments.stage)
-    run = _run(arguments)
+    run = open_run_of(arguments)
     model, about = load_checkpoint(run.directory / arguments.stage / "checkpoint.pt", run.device)
     if not about["classes"] or about["arm"].stage == "pretrain":
         raise ValueError(f"{arguments.stage} is a pretraining: it has no classes to test")
@@ -131,7 +176,7 @@ def evaluate(arguments: Namespace) -> None:
     manifest = _shared(_clips_to_test(run, arguments), about["classes"])
     logits, labels = logits_of(model, run.clips(manifest), about["arm"].streams, run.config)
     result = score(restrict(logits, about["classes"], manifest.classes), labels)
-    print(_headline(f"{arguments.stage} on {manifest.name}, {arguments.split}", result))
+    print(_headline(f"{arguments.stage} on {manifest.name}, {arguments.clips}", result))
     for name, row in zip(manifest.classes, np.asarray(result["confusion"]), strict=True):
         hits = row[manifest.classes.index(name)]
         print(f"  {name:<20}{hits:>5} of {row.sum()}")
@@ -142,7 +187,7 @@ def _clips_to_test(run: Run, arguments: Namespace) -> Manifest:
     if arguments.on:
         place = run.directory / "on" / f"{arguments.on}-{digest(arguments.on_root)}"
         manifest = open_run(run.config.profile, arguments.on, arguments.on_root, place).manifest
-    return manifest if arguments.split == "all" else manifest.select(arguments.split)
+    return manifest if arguments.clips == "all" else manifest.select(arguments.clips)
 
 
 def _shared(manifest: Manifest, known: Sequence[str]) -> Manifest:
@@ -193,20 +238,23 @@ def _one_clip(video: Path, config: Config) -> Clips:
 
 def figures(arguments: Namespace) -> None:
     """Run the notebooks over a run that has results: what is trained is only read."""
-    run = _run(arguments)
+    run = open_run_of(arguments)
     if not (run.directory / "results.json").exists():
         raise FileNotFoundError(
             f"{run.directory} holds no results.json; `actlumos reproduce` makes it"
         )
-    timeout = CELL_TIMEOUT[arguments.profile]
-    _summary(run, notebooks.run_all(run.directory, _parameters(run), timeout=timeout, echo=_echo))
+    told, timeout = _parameters(arguments, run), CELL_TIMEOUT[arguments.profile]
+    _summary(run, notebooks.run_all(run.directory, told, timeout=timeout, echo=_echo))
 
 
 COMMANDS: dict[str, Callable[[Namespace], None]] = {
     "reproduce": reproduce,
-    "data": data,
+    "data": cli_data.data,
     "train": train,
     "evaluate": evaluate,
     "predict": predict,
     "figures": figures,
+    "cost": cli_cost.cost,
+    "tables": cli_tables.tables,
+    "zoo": cli_zoo.zoo,
 }

@@ -32,6 +32,7 @@ class Config:
     frames: int
     stride: int
     short_clips: str
+    on_bad_clip: str
     frame_size: tuple[int, int]
     crop_size: tuple[int, int]
     crop_scales: tuple[float, ...]
@@ -41,12 +42,19 @@ class Config:
     workers: int
     enhancement: str
     retinex_sigmas: tuple[float, ...]
+    gamma: float
+    flow_method: str
+    flow_enhancement: str
+    flow_bound: float
+    flow_weights: str
     layers: tuple[int, ...]
     widths: tuple[int, ...]
     stem: int
     temporal_strides: tuple[int, ...]
     midplanes: str
     bn_momentum: float
+    bn_eps: float
+    weights: str
     norm: str
     norm_enhanced: str
     fusion_reduction: int
@@ -67,6 +75,8 @@ class Config:
     epochs_pretrain: int
     epochs_distill: int
     precision: str
+    checkpoint_activations: bool
+    checkpoint_minutes: float
     lambda_sup: float
     tau_sup: float
     projection: int
@@ -76,6 +86,7 @@ class Config:
     ssl_batch_size: int
     lambda_kd: float
     temperature: float
+    select_on: str
     test_crops: int
     darkroom_train: int
     darkroom_val: int
@@ -99,14 +110,28 @@ class Config:
                 f"not a config of this version: missing {sorted(wanted - set(values))}, "
                 f"unknown {sorted(set(values) - wanted)}"
             )
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        return cls(**_with_tuples(values))
+
+    def dial(self) -> dict[str, Any]:
+        """The sizes that student, teacher and their variants share, as `Recogniser` names them."""
+        same = ("frames", "layers", "widths", "stem", "temporal_strides", "midplanes")
+        same += ("bn_momentum", "bn_eps", "checkpoint_activations")
+        same += ("bert_layers", "bert_dropout", "bert_start")
+        other = {"heads": self.bert_heads, "keep": self.token_keep}
+        dropout = {"dropout": self.classifier_dropout}
+        return {name: getattr(self, name) for name in same} | other | dropout
 
     def with_(self, **changes: Any) -> Config:
         """A copy with some fields changed; an unknown field is an error."""
         unknown = set(changes) - {field.name for field in fields(self)}
         if unknown:
             raise ValueError(f"unknown setting {sorted(unknown)}; see actlumos/ledger.csv")
-        return replace(self, **changes)
+        return replace(self, **_with_tuples(changes))
+
+
+def _with_tuples(values: dict[str, Any]) -> dict[str, Any]:
+    """JSON knows no tuples."""
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
 
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
@@ -138,9 +163,23 @@ def profile(name: str = "demo", **changes: Any) -> Config:
         ValueError: unknown profile or field.
     """
     _check_profile(name)
-    types = {field.name: str(field.type) for field in fields(Config)}
-    values = {row["name"]: _PARSERS[types[row["name"]]](row[name]) for row in _rows()}
+    values = {row["name"]: parse(row["name"], row[name]) for row in _rows()}
     return Config(profile=name, **values).with_(**changes)
+
+
+def parse(name: str, text: str) -> Any:
+    """The value of a setting from the text of a ledger cell or a command line.
+
+    Raises:
+        ValueError: unknown setting, or the text is no such value.
+    """
+    types = {field.name: str(field.type) for field in fields(Config) if field.name != "profile"}
+    if name not in types:
+        raise ValueError(f"unknown setting {name!r}; see actlumos/ledger.csv")
+    try:
+        return _PARSERS[types[name]](text)
+    except (KeyError, ValueError):
+        raise ValueError(f"{name} is {types[name]}, which {text!r} is not") from None
 
 
 def _check_profile(name: str) -> None:

@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from actlumos import cli, config
+from actlumos import cli, cli_options, config
 from actlumos.cli import main
 from actlumos.datasets import load_manifest
 from actlumos.files import read_json
 from actlumos.notebooks import NotebookError
+from actlumos.video import POLICIES
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -154,7 +155,7 @@ def test_help_names_every_arm_and_profile() -> None:
 
     listed = cli.ARMS_HELP.split("\n", 1)[1].split()
     assert set(ARMS) <= set(listed)
-    assert config.PROFILES == cli.PROFILES
+    assert config.PROFILES == cli_options.PROFILES and POLICIES == cli_options.POLICIES
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +193,7 @@ def test_evaluate_repeats_what_training_measured(
     assert main(["evaluate", "dark", *trained]) == 0
     shown = capsys.readouterr().out
     assert measured in shown
-    assert main(["evaluate", "dark", "--split", "all", *trained]) == 0
+    assert main(["evaluate", "dark", "--clips", "all", *trained]) == 0
     assert "20 clips" in capsys.readouterr().out
 
 
@@ -204,7 +205,7 @@ def test_elsewhere_only_shared_classes_count(
         for number in range(5):
             video = tiny_videos / source / f"{source}_{number}_1.mp4"
             shutil.copy(video, tmp_path / target / f"{target}_{number}_1.mp4")
-    elsewhere = ["--on", "folder", "--on-root", str(tmp_path), "--split", "all"]
+    elsewhere = ["--on", "folder", "--on-root", str(tmp_path), "--clips", "all"]
     assert main(["evaluate", "dark", *elsewhere, *trained]) == 0
     shown = capsys.readouterr().out
     assert "Top-1 100.0 %" in shown and "5 clips" in shown  # one shared class: nothing to mistake
