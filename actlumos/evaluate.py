@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from actlumos import distributed
+from actlumos import distributed, stats
 from actlumos.clips import Batch, Clips, loader, schedule
 from actlumos.config import Config
 from actlumos.device import autocast, device_of
@@ -85,7 +84,7 @@ def top_k(logits: Tensor, labels: Tensor, k: int = 1) -> float:
     return 100 * hits.float().mean().item()
 
 
-def wilson(correct: int, n: int, z: float = 1.959964) -> tuple[float, float]:
+def wilson(correct: int, n: int) -> tuple[float, float]:
     """Wilson's 95 % interval of a proportion, in percent (Wilson 1927).
 
     Raises:
@@ -93,10 +92,7 @@ def wilson(correct: int, n: int, z: float = 1.959964) -> tuple[float, float]:
     """
     if n <= 0 or not 0 <= correct <= n:
         raise ValueError(f"need 0 <= correct <= n and n > 0, not correct={correct}, n={n}")
-    share, spread = correct / n, z * z / n
-    centre = (share + spread / 2) / (1 + spread)
-    half = z * math.sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
-    return 100 * max(0.0, centre - half), 100 * min(1.0, centre + half)
+    return stats.wilson(100 * correct / n, n)
 
 
 def confusion(logits: Tensor, labels: Tensor) -> np.ndarray:

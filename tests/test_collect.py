@@ -16,9 +16,9 @@ import pandas as pd
 import pytest
 from test_report import wilson
 
-from actlumos import cli_tables
+from actlumos import cli_tables, stats
 from actlumos.config import profile
-from actlumos.report import claims, collect, stats, tables
+from actlumos.report import claims, collect, tables
 
 TESTS = {1: range(0, 40), 2: range(20, 60), 3: range(50, 90)}
 """Three test lists of 40 clips: 1 and 2 share twenty, 2 and 3 ten, 1 and 3 none."""

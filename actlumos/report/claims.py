@@ -16,7 +16,7 @@ import pandas as pd
 from actlumos.report.arms import describe
 from actlumos.report.paper import TABLES, reported
 from actlumos.report.results import Results, correct, entry
-from actlumos.report.stats import (
+from actlumos.stats import (
     Difference,
     mcnemar,
     paired_difference,

@@ -22,7 +22,7 @@ from actlumos.config import PROFILES, profile
 from actlumos.files import read_json
 from actlumos.report.arms import in_order
 from actlumos.report.results import Results, entry, load_results
-from actlumos.report.stats import effective_clips, pooled_difference, wilson
+from actlumos.stats import effective_clips, pooled_difference, wilson
 
 SAME = ["profile", "arm", "selected_on", "settings"]
 """What runs must share to be averaged."""
