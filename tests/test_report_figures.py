@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from itertools import combinations
+from types import SimpleNamespace
 
 import matplotlib
 
@@ -65,6 +66,28 @@ def pairs() -> Figure:
     return figures.contrastive_pairs({"NT-Xent": batch, "SupCon": batch}, note="as recorded")
 
 
+def system(name: str, year: int, *grew_from: str, **more: object) -> SimpleNamespace:
+    """What the pictures of compared systems read of one."""
+    about = {"title": name.upper(), "status": "faithful", "diagram": ("clip -> net -> logits",)}
+    return SimpleNamespace(name=name, year=year, grew_from=grew_from, **about | more)
+
+
+SYSTEMS = [
+    system("a", 2014, status="lineage"), system("c", 2018),
+    system("b", 2018, "a", "c", status="reconstruction",
+           diagram=("dark -> net (shared) -> mean -> logits", "light -> net (shared) -> mean"))]
+
+
+def systems() -> pd.DataFrame:
+    """Six systems of nearly one accuracy, so that labels would collide, and the floor."""
+    status = ["control", "faithful", "lineage", "reconstruction"]
+    return pd.DataFrame({
+        "system": [f"System {i}" for i in range(7)], "status": [*status, *status[1:]],
+        "Top-1 (%)": [12.0, 40.0, 41.0, 41.5, 42.0, 40.5, 41.2],
+        "95 % interval": ["9.0–15.0"] + ["35.0–47.0"] * 6,
+        "GMACs": [0.02, 0.1, 0.1, 0.1, 0.2, 0.2, 0.07]})
+
+
 SAMPLES = {
     "method_overview": figures.method_overview,
     "frame_policies": lambda: figures.frame_policies(
@@ -97,6 +120,9 @@ SAMPLES = {
         {name: embedding(i) for i, name in enumerate(("CE", "KD", "SSL + KD", "teacher"))},
         CLASSES),
     "accuracy_vs_cost": lambda: figures.accuracy_vs_cost(tables.cost_table(run())),
+    "family_tree": lambda: figures.family_tree(SYSTEMS),
+    "block_diagram": lambda: figures.block_diagram(SYSTEMS[1]),
+    "systems_vs_cost": lambda: figures.systems_vs_cost(systems()),
 }
 
 
@@ -143,7 +169,8 @@ def test_two_saves_give_the_same_bytes(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("name", ["training_curves", "accuracy_vs_cost", "ablation_bars",
-                                  "ssl_source_bars", "dff_weights_over_time"])
+                                  "ssl_source_bars", "dff_weights_over_time", "family_tree",
+                                  "block_diagram"])
 def test_direct_labels_do_not_overlap(name: str) -> None:
     figure = SAMPLES[name]()
     figure.draw_without_rendering()

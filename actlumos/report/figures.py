@@ -43,14 +43,15 @@ from actlumos.report.training import (
     pair_masks,
     training_curves,
 )
+from actlumos.report.zoo_figures import block_diagram, family_tree, systems_vs_cost
 
 __all__ = [
     "FIGURES", "Embedding", "Entry", "PairBatch", "ablation_bars", "accuracy_vs_cost", "as_pixels",
-    "augmentation_views", "clip_sheet", "confusion_matrix", "contrastive_pairs",
-    "dff_weights_over_time", "enhancement_rows", "frame_policies", "intensity_histograms",
-    "method_overview", "msr_against_opencv", "pair_masks", "producer_of", "realism_sheet",
-    "runtime_bars", "save", "soft_targets", "ssl_source_bars", "tone_curves", "training_curves",
-    "tsne_panels",
+    "augmentation_views", "block_diagram", "clip_sheet", "confusion_matrix", "contrastive_pairs",
+    "dff_weights_over_time", "enhancement_rows", "family_tree", "frame_policies",
+    "intensity_histograms", "method_overview", "msr_against_opencv", "pair_masks", "producer_of",
+    "realism_sheet", "runtime_bars", "save", "soft_targets", "ssl_source_bars", "systems_vs_cost",
+    "tone_curves", "training_curves", "tsne_panels",
 ]
 
 
@@ -98,6 +99,12 @@ FIGURES = {
         tsne_panels, "t-SNE of test features, with kNN accuracy and silhouette."),
     "accuracy_vs_cost": Entry(
         accuracy_vs_cost, "Top-1 against the cost of one clip, with 95 % intervals."),
+    "family_tree": Entry(
+        family_tree, "Which compared system grew from which; colour: how close our build is."),
+    "block_diagram": Entry(
+        block_diagram, "A compared system as boxes; filled: shared weights, dashed: frozen."),
+    "systems_vs_cost": Entry(
+        systems_vs_cost, "Top-1 of our builds against cost; band: interval of one frame."),
 }
 
 
