@@ -44,6 +44,7 @@ arms, by what they train (what an arm needs is trained first):
   pretraining    ssl ssl-a ssl-b ssl-spatial ssl-temporal
   students       kd ssl-kd ssl-a-kd ssl-b-kd ssl-spatial-kd ssl-temporal-kd
   controls       one-frame background
+  other systems  zoo/NAME, see `actlumos zoo list`
 """
 
 

@@ -25,7 +25,9 @@ from actlumos.notebooks import StepTime
 from actlumos.report import tables
 from actlumos.report.results import load_results
 from actlumos.runs import Run, open_run
-from actlumos.stages import ensure, find, load_checkpoint
+from actlumos.stages import classifies, clips_of, ensure, find, load_checkpoint
+from actlumos.stages.arms import OWN
+from actlumos.streams import STORED
 from actlumos.video import probe
 
 CELL_TIMEOUT = {"smoke": 900, "demo": 3600, "paper": 14 * 24 * 3600}
@@ -166,17 +168,18 @@ def _headline(name: str, result: dict) -> str:
 def evaluate(arguments: Namespace) -> None:
     """Test a trained arm's weights and print Top-1, Top-5 and each class's share."""
     find(arguments.stage)
-    run = open_run_of(arguments)
-    model, about = load_checkpoint(run.directory / arguments.stage / "checkpoint.pt", run.device)
-    if not about["classes"] or about["arm"].stage == "pretrain":
-        raise ValueError(f"{arguments.stage} is a pretraining: it has no classes to test")
+    run, name = open_run_of(arguments), OWN.get(arguments.stage, arguments.stage)
+    model, about = load_checkpoint(run.directory / name / "checkpoint.pt", run.device)
+    if not about["classes"] or not classifies(about["arm"]):
+        raise ValueError(f"{name} is a pretraining or an enhancer: it has no classes to test")
     run = replace(run, config=about["config"])
     if about["arm"].clips == "background":
-        raise ValueError(f"{arguments.stage} looks at no clips; its result.json has its figures")
+        raise ValueError(f"{name} looks at no clips; its result.json has its figures")
     manifest = _shared(_clips_to_test(run, arguments), about["classes"])
-    logits, labels = logits_of(model, run.clips(manifest), about["arm"].streams, run.config)
+    clips = clips_of(run, about["arm"], manifest)
+    logits, labels = logits_of(model, clips, about["arm"].streams, run.config)
     result = score(restrict(logits, about["classes"], manifest.classes), labels)
-    print(_headline(f"{arguments.stage} on {manifest.name}, {arguments.clips}", result))
+    print(_headline(f"{name} on {manifest.name}, {arguments.clips}", result))
     for name, row in zip(manifest.classes, np.asarray(result["confusion"]), strict=True):
         hits = row[manifest.classes.index(name)]
         print(f"  {name:<20}{hits:>5} of {row.sum()}")
@@ -212,8 +215,10 @@ def _shared(manifest: Manifest, known: Sequence[str]) -> Manifest:
 def predict(arguments: Namespace) -> None:
     """Print the most probable classes of each video."""
     model, about = load_checkpoint(arguments.checkpoint, pick_device())
-    if about["arm"].stage == "pretrain":
+    if not classifies(about["arm"]):
         raise ValueError(f"{arguments.checkpoint} is a pretraining: it has no classes to choose")
+    if behind := set(about["arm"].streams) & set(STORED):
+        raise ValueError(f"{arguments.checkpoint} needs {', '.join(behind)} beside the frames")
     for video in arguments.videos:
         clips = _one_clip(video, about["config"])
         logits, _ = logits_of(model, clips, about["arm"].streams, about["config"])

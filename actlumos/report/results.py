@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from actlumos.files import read_json
+from actlumos.report.arms import ZOO
 
 Results = Mapping[str, Any]
 DETAILS = (
@@ -51,6 +52,12 @@ def load_results(directory: str | Path) -> dict[str, Any]:
             detail = read_json(detail_path)
             entry.update({key: detail[key] for key in DETAILS if key in detail})
     return results
+
+
+def of_the_method(results: Results) -> dict[str, Any]:
+    """The results without the compared systems, which have tables and figures of their own."""
+    arms = {name: arm for name, arm in results["arms"].items() if not name.startswith(ZOO)}
+    return {**results, "arms": arms}
 
 
 def entry(results: Results, arm: str) -> Mapping[str, Any] | None:

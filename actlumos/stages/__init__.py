@@ -10,15 +10,22 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from actlumos import distributed
+from actlumos.clips import Clips
 from actlumos.config import Config, digest
+from actlumos.datasets.manifest import Manifest
 from actlumos.files import read_json, sweep
 from actlumos.runs import Run, record
+from actlumos.stages import zoo
 from actlumos.stages.arms import ARMS, OWN, STUDIES, Arm, find
 from actlumos.stages.build import build
 from actlumos.stages.train import settings, train_arm
 from actlumos.stages.trained import Trained, load_checkpoint
+from actlumos.zoo import find as find_system
 
-__all__ = ["ARMS", "STUDIES", "Arm", "Trained", "build", "ensure", "find", "load_checkpoint"]
+__all__ = [
+    "ARMS", "STUDIES", "Arm", "Trained", "build", "classifies", "clips_of", "ensure", "find",
+    "load_checkpoint",
+]  # fmt: skip
 
 _WRITTEN = ("last.pt", "checkpoint.pt", "history.csv", "result.json")
 
@@ -51,6 +58,19 @@ def ensure(run: Run, name: str) -> Trained:
     if distributed.is_main():
         record(run, name, result)
     return Trained(name, arm, directory, result)
+
+
+def clips_of(run: Run, arm: Arm, manifest: Manifest) -> Clips:
+    """Clips as a trained arm looks at them: a system's may need its flow, or its enhancer."""
+    if not arm.system:
+        return run.clips(manifest)
+    needed = {need: ensure(run, need) for need in arm.support}
+    return zoo.clips_of(run, arm, manifest, needed)
+
+
+def classifies(arm: Arm) -> bool:
+    """Whether an arm names actions: a pretraining and an enhancer do not."""
+    return arm.stage != "pretrain" and not (arm.system and find_system(arm.system).enhances)
 
 
 def _finished(directory: Path, key: str) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from actlumos import zoo
 from actlumos.clips import Batch, Clips, collate
 from actlumos.config import Config
+from actlumos.datasets.manifest import Manifest
 from actlumos.distributed import gather, gather_all
 from actlumos.runs import Run
 from actlumos.stages import distill, stored, supervised
@@ -48,6 +49,12 @@ def load_clips(run: Run, arm: Arm, needed: Mapping[str, Trained]) -> dict[str, C
         }
     parts = {"train": train, "val": val, "test": test}
     return {role: stored.clips(run, part, system.streams, lit) for role, part in parts.items()}
+
+
+def clips_of(run: Run, arm: Arm, manifest: Manifest, needed: Mapping[str, Trained]) -> Clips:
+    """Any clips of the run's data set, as a trained system looks at them."""
+    system = zoo.find(arm.system)
+    return stored.clips(run, manifest, system.streams, _enhancer(run, system, needed))
 
 
 def _enhancer(

@@ -100,6 +100,11 @@ class System:
         if self.status not in get_args(Status) or self.stage not in get_args(Stage):
             raise ValueError(f"{self.name}: unknown status or stage {self.status, self.stage}")
 
+    @property
+    def enhances(self) -> bool:
+        """Whether it only makes clips brighter, and names no action."""
+        return self.stage == "enhance"
+
     def changes(self, profile_name: str) -> dict[str, Any]:
         """Settings that differ from a profile's; the smoke profile takes the demo's."""
         if profile_name not in PROFILES:
