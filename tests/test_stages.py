@@ -16,6 +16,7 @@ from actlumos.config import profile
 from actlumos.distributed import Share
 from actlumos.files import read_json
 from actlumos.models import Teacher
+from actlumos.models.resnet3d import resnet3d
 from actlumos.report.results import load_results
 from actlumos.runs import Run, open_run
 from actlumos.stages import loop, pretrain
@@ -250,6 +251,22 @@ def test_pretrained_weights_start_every_arm_but_one_with_an_init(
     pretrained = needed["ssl-a"].model().student.backbone.state_dict()
     assert equal(task.model.backbone.state_dict(), pretrained)
     assert not equal(pretrained, backbone)
+
+
+def test_pretrained_weights_start_a_published_system_too(
+    make_run: Callable[..., Run], tmp_path: Path
+) -> None:
+    """Public files have a classifier of their own, which is left out."""
+    run, arm = make_run(), stages.find("zoo/resnet3d-18")
+    with pytest.raises(FileNotFoundError, match="no weights for resnet3d-18 at"):
+        make_task(make_run(weights="nowhere.pth"), arm, {}, load_clips(run, arm, {}))
+    torch.manual_seed(9)
+    public = resnet3d(18, 400, "demo").state_dict()
+    torch.save({"state_dict": {f"module.{k}": v for k, v in public.items()}}, tmp_path / "r.pth")
+    run = make_run(weights=str(tmp_path / "r.pth"))
+    network = make_task(run, arm, {}, load_clips(run, arm, {})).model.network.state_dict()
+    kept = {name: value for name, value in public.items() if not name.startswith("fc.")}
+    assert kept and all(torch.equal(network[name], value) for name, value in kept.items())
 
 
 def test_what_a_stage_does_not_train_is_frozen(make_run: Callable[..., Run]) -> None:

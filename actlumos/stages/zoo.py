@@ -18,7 +18,7 @@ from actlumos import zoo
 from actlumos.clips import Batch, Clips, collate
 from actlumos.config import Config
 from actlumos.datasets.manifest import Manifest
-from actlumos.distributed import gather, gather_all
+from actlumos.distributed import gather, gather_all, is_main
 from actlumos.runs import Run
 from actlumos.stages import distill, stored, supervised
 from actlumos.stages.arms import ZOO, Arm
@@ -26,6 +26,7 @@ from actlumos.stages.loop import Task, Terms
 from actlumos.stages.trained import Trained
 from actlumos.streams import train_streams, whole_streams
 from actlumos.zoo.system import System
+from actlumos.zoo.weights import load_public
 
 
 def load_clips(run: Run, arm: Arm, needed: Mapping[str, Trained]) -> dict[str, Clips]:
@@ -37,7 +38,7 @@ def load_clips(run: Run, arm: Arm, needed: Mapping[str, Trained]) -> dict[str, C
     system = zoo.find(arm.system)
     lit = _enhancer(run, system, needed)
     train = run.manifest.select("train")
-    if system.stage == "enhance":
+    if system.enhances:
         return {"train": stored.clips(run, train.unlabeled(), system.streams, lit)}
     val, test = run.manifest.select(run.config.select_on), run.manifest.select("test")
     if system.stage == "adapt":
@@ -71,14 +72,22 @@ def task(
     run: Run, arm: Arm, model: nn.Module, needed: Mapping[str, Trained], clips: dict[str, Clips],
     answers: distill.Answers | None,
 ) -> Task:  # fmt: skip
-    """The task of a system; `model` is untrained."""
+    """The task of a system; `model` is untrained, and starts from `config.weights` if that is set.
+
+    Raises:
+        FileNotFoundError, ValueError: the weights are not there or of another network.
+    """
     system, config = zoo.find(arm.system), run.config
     if system.begin:
         networks = {
             name.removeprefix(ZOO): trained.model(run.device) for name, trained in needed.items()
         }
         system.begin(model, networks)
-    if system.stage == "enhance":
+    if config.weights and not system.enhances:
+        loaded = load_public(model, system.name, config.weights)  # of two towers, the RGB one
+        if is_main():
+            print(f"{system.name}: {loaded}", flush=True)
+    if system.enhances:
         epochs = config.epochs_pretrain
         return Task(model, _enhance_loss(system, config), clips["train"], epochs, config.batch_size)
     if system.stage == "distill":
