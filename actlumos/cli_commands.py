@@ -14,13 +14,13 @@ import numpy as np
 import torch
 
 from actlumos import cli_cost, cli_data, cli_tables, cli_zoo, datasets, distributed, notebooks
+from actlumos.cli_runs import open_run_of, settings_of
 from actlumos.clips import Clips
-from actlumos.config import Config, digest, parse
+from actlumos.config import Config, digest
 from actlumos.datasets.manifest import Clip, Manifest
 from actlumos.device import pick_device
 from actlumos.evaluate import predict as logits_of
 from actlumos.evaluate import restrict, score
-from actlumos.models.weights import settings_for
 from actlumos.notebooks import StepTime
 from actlumos.report import tables
 from actlumos.report.results import load_results
@@ -32,48 +32,6 @@ from actlumos.video import probe
 
 CELL_TIMEOUT = {"smoke": 900, "demo": 3600, "paper": 14 * 24 * 3600}
 """Seconds after which a cell counts as hung: far above what each profile's longest cell takes."""
-
-
-def open_run_of(arguments: Namespace, split: int | None = None) -> Run:
-    """The run that a command's options name; `split` stands in for `--split`."""
-    settings = _settings(arguments)
-    if split is not None:
-        settings["split"] = split
-    place = arguments.dataset, arguments.data_root, arguments.out, arguments.seed
-    return open_run(arguments.profile, *place, **settings)
-
-
-def _settings(arguments: Namespace) -> dict[str, Any]:
-    """What the options change, as plain values that a notebook can be told too.
-
-    Raises:
-        ValueError: a `--set` or `--split` that cannot be read.
-    """
-    chosen: dict[str, Any] = {}
-    if arguments.weights:
-        path = Path(arguments.weights).expanduser().resolve()
-        chosen = settings_for(path) | {"weights": str(path)}
-    if arguments.split and arguments.split != "mean":
-        chosen["split"] = _number(arguments.split)
-    if arguments.second != "darkroom-b" or arguments.second_root:
-        root = Path(arguments.second_root).expanduser().resolve() if arguments.second_root else ""
-        chosen |= {"second": arguments.second, "second_root": str(root)}
-    named = ("short_clips", "on_bad_clip", "select_on", "allow_leaks")
-    chosen |= {name: getattr(arguments, name) for name in named if getattr(arguments, name)}
-    return chosen | dict(map(_setting, arguments.set))
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise ValueError(f"--set {text!r}: write NAME=VALUE, with a name of actlumos/ledger.csv")
-    return name.strip(), parse(name.strip(), value.strip())
-
-
-def _number(text: str) -> int:
-    if not text.isdecimal():
-        raise ValueError(f"--split {text!r}: give the number of an official split")
-    return int(text)
 
 
 def reproduce(arguments: Namespace) -> None:
@@ -117,7 +75,7 @@ def _parameters(arguments: Namespace, run: Run) -> dict[str, Any]:
         "data_root": str(run.data_root or ""),
         "out": str(run.directory),
         "seed": run.seed,
-        "settings": json.loads(json.dumps(_settings(arguments) | _split_of(run))),
+        "settings": json.loads(json.dumps(settings_of(arguments) | _split_of(run))),
     }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from actlumos.cache import build_cache
 from actlumos.cli_data import DataError
+from actlumos.cli_runs import open_run_of
 from actlumos.datasets import load_manifest, names, read_listing, splits_of
 from actlumos.datasets.entries import Listing
 from actlumos.datasets.leaks import find_leaks
@@ -25,8 +26,6 @@ def print_names(arguments: Namespace) -> None:
 
 def make(arguments: Namespace) -> None:
     """Make the data set of a run, and print its counts and where its manifest is."""
-    from actlumos.cli_commands import open_run_of  # which imports the commands, and so this file
-
     run = open_run_of(arguments)
     _show(run.manifest, run.directory / "manifest.csv")
 

@@ -9,6 +9,7 @@ from textwrap import fill
 import pandas as pd
 
 from actlumos import distributed, zoo
+from actlumos.cli_runs import open_run_of
 from actlumos.config import profile
 from actlumos.report import tables
 from actlumos.report import zoo as forms
@@ -103,8 +104,11 @@ def _print_size(system: System) -> None:
     size = published_size(system)
     printed = forms.printed_params(system)
     beside = "none printed" if printed == tables.MISSING else f"printed (M): {printed}"
-    _say("size", f"{size.params:,} parameters counted, {beside}; {size.gmacs:.1f} GMACs a clip "
-         "(published size, 11 classes)")
+    _say(
+        "size",
+        f"{size.params:,} parameters counted, {beside}; {size.gmacs:.1f} GMACs a clip "
+        "(published size, 11 classes)",
+    )
     if system.mismatch:
         _say("", f"{forms.MARK} {system.mismatch}")
 
@@ -141,8 +145,6 @@ def train(arguments: Namespace) -> None:
     Raises:
         ValueError: unknown system.
     """
-    from actlumos.cli_commands import open_run_of  # which imports the commands, and so this file
-
     run = open_run_of(arguments)
     systems, without = choose(arguments.only, run.dataset)
     arms = dict.fromkeys((forms.FLOOR, forms.STUDENT, *(arm_of(s.name) for s in systems)))
@@ -153,8 +155,10 @@ def train(arguments: Namespace) -> None:
     if distributed.is_main():
         _compare(run)
         for system in without:
-            print(f"left out: {system.name}, which learns from clips in normal light; "
-                  f"{run.dataset} has none")
+            print(
+                f"left out: {system.name}, which learns from clips in normal light; "
+                f"{run.dataset} has none"
+            )
 
 
 def compare(arguments: Namespace) -> None:
@@ -163,8 +167,6 @@ def compare(arguments: Namespace) -> None:
     Raises:
         FileNotFoundError: the run has no system yet.
     """
-    from actlumos.cli_commands import open_run_of
-
     run = open_run_of(arguments)
     arms = load_results(run.directory)["arms"]
     if not any(arm_of(name) in arms for name in zoo.names()):
@@ -193,10 +195,16 @@ def _compare(run: Run) -> None:
     print()
     for note in COMPARE_NOTES:
         _say("", note)
-    paths = [path for name, table in made.items()
-             for path in tables.export(table, f"zoo-{name}", run.figures, COMPARE_NOTES)]
-    print("written:", ", ".join(str(path) for path in paths if path.suffix == ".md"),
-          "(and .csv, .tex)")
+    paths = [
+        path
+        for name, table in made.items()
+        for path in tables.export(table, f"zoo-{name}", run.figures, COMPARE_NOTES)
+    ]
+    print(
+        "written:",
+        ", ".join(str(path) for path in paths if path.suffix == ".md"),
+        "(and .csv, .tex)",
+    )
 
 
 ACTIONS: dict[str, Callable[[Namespace], None]] = {
