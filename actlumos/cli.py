@@ -32,7 +32,7 @@ examples:
   actlumos reproduce --profile demo
   actlumos reproduce --profile smoke --dataset folder --data-root my_videos
   actlumos data verify arid-v1.0 --root ARID
-  actlumos reproduce --profile paper --dataset arid-v1.0 --data-root ARID --split mean
+  actlumos reproduce --only 08 --profile paper --dataset arid-v1.0 --data-root ARID --split mean
   actlumos train teacher --profile demo
   actlumos evaluate ssl-kd --on folder --on-root my_videos
   actlumos predict some.mp4 --checkpoint runs/darkroom-demo-s0/ssl-kd/checkpoint.pt
