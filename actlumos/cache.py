@@ -6,6 +6,7 @@ import hashlib
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from filelock import FileLock
@@ -26,6 +27,11 @@ class ClipCache:
 
     directory: Path
     size: tuple[int, int]
+
+    @property
+    def work(self) -> str:
+        """What filling it is called in a progress bar."""
+        return "decode"
 
     def file(self, manifest: Manifest, index: int) -> Path:
         """Where clip `index` of a manifest is or will be kept.
@@ -74,6 +80,9 @@ class ClipCache:
             np.save(temporary, resize_frames(frames, self.size))
 
 
+Kind = TypeVar("Kind", bound=ClipCache)
+
+
 def build_cache(
     manifest: Manifest,
     size: tuple[int, int],
@@ -99,13 +108,24 @@ def build_cache(
         VideoError: a clip is missing, damaged or shorter than listed, and `on_bad_clip` is `error`.
     """
     cache = ClipCache(Path(directory), (int(size[0]), int(size[1])))
+    return fill(cache, manifest, workers, on_bad_clip)
+
+
+def fill(
+    cache: Kind, manifest: Manifest, workers: int = 2, on_bad_clip: str = "error"
+) -> Kind:
+    """Make every file of a manifest that a cache lacks, as `build_cache` does; returns the cache.
+
+    Raises:
+        VideoError: a clip cannot be read, and `on_bad_clip` is `error`.
+    """
     if not _missing(cache, manifest):
         return cache
     cache.directory.mkdir(parents=True, exist_ok=True)
     with FileLock(cache.directory / ".lock"), ThreadPoolExecutor(max(workers, 1)) as pool:
         missing, skip = _missing(cache, manifest), on_bad_clip == "skip"
         jobs = [pool.submit(_add, cache, manifest, index, skip) for index in missing]
-        line = {"desc": f"decode {manifest.name}", "total": len(jobs), "unit": "clip"}
+        line = {"desc": f"{cache.work} {manifest.name}", "total": len(jobs), "unit": "clip"}
         try:
             for job in tqdm(as_completed(jobs), disable=None, mininterval=1, **line):
                 job.result()

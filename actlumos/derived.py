@@ -1,6 +1,6 @@
 """What is computed once from each clip and kept beside its frames: optical flow, slow enhancers.
 
-`DerivedCache` says what is computed and where it lies, `fill` computes what is missing, and
+`DerivedCache` says what is computed and where it lies, `cache.fill` computes what is missing, and
 `StackedClips` gives a clip's frames with these channels behind the three colours, for the same
 requests as `Clips`. So a stream that is too slow to make anew for each batch is read like frames.
 """
@@ -8,22 +8,19 @@ requests as `Clips`. So a stream that is too slow to make anew for each batch is
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock
 from torch import Tensor
-from tqdm import tqdm
 
-from actlumos.cache import ClipCache, advised
+from actlumos.cache import ClipCache
 from actlumos.clips import Clips, Item, Request
 from actlumos.datasets.manifest import Manifest
 from actlumos.files import sweep
-from actlumos.video import VideoError, read_clip, resize_frames, sample_indices
+from actlumos.video import read_clip, resize_frames, sample_indices
 
 _FRAMES_AT_ONCE = 64
 
@@ -46,6 +43,11 @@ class DerivedCache(ClipCache):
     channels: int
     compute: Callable[[np.ndarray], np.ndarray] = field(compare=False, repr=False)
 
+    @property
+    def work(self) -> str:
+        """What filling it is called in a progress bar."""
+        return self.name
+
     def file(self, manifest: Manifest, index: int) -> Path:
         """Where clip `index` of a manifest is or will be kept."""
         source = super().file(manifest, index)
@@ -61,7 +63,7 @@ class DerivedCache(ClipCache):
         return kept.dtype == np.uint8 and kept.shape == whole
 
     def add(self, manifest: Manifest, index: int) -> None:
-        """Compute and keep clip `index`; only under the lock of `fill`.
+        """Compute and keep clip `index`; only under the lock of `cache.fill`.
 
         Raises:
             VideoError: the frames are not kept and the video cannot be read.
@@ -107,42 +109,6 @@ def enhanced_cache(
     return DerivedCache(
         frames.directory, frames.size, name, 3, lambda clip: enhanced(clip, enhancer)
     )
-
-
-def fill(
-    cache: DerivedCache, manifest: Manifest, workers: int = 2, on_bad_clip: str = "error"
-) -> DerivedCache:
-    """Compute every clip of a manifest that the cache lacks; repeat an interrupted call to go on.
-
-    Threads, because OpenCV and torch release Python's lock; each file appears whole or not at
-    all. Of two programs that fill one folder the second waits for the first.
-
-    Args:
-        cache: what is computed; see `DerivedCache` and `actlumos.flow.flow_cache`.
-        manifest: clips of any length.
-        workers: number of threads.
-        on_bad_clip: `skip` leaves a clip that cannot be read out of the cache.
-
-    Returns:
-        The cache.
-
-    Raises:
-        VideoError: a clip that cannot be read, and `on_bad_clip` is `error`.
-    """
-    cache.directory.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache.directory / ".lock"), ThreadPoolExecutor(max(workers, 1)) as pool:
-        missing = [index for index in range(len(manifest)) if not cache.holds(manifest, index)]
-        jobs = [pool.submit(cache.add, manifest, index) for index in missing]
-        line = {"desc": f"{cache.name} {manifest.name}", "total": len(jobs), "unit": "clip"}
-        try:
-            for job in tqdm(as_completed(jobs), disable=None if jobs else True, **line):
-                error = job.exception()
-                if error and not (isinstance(error, VideoError) and on_bad_clip == "skip"):
-                    raise advised(error) if isinstance(error, VideoError) else error
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-    return cache
 
 
 class StackedClips(Clips):

@@ -174,7 +174,7 @@ def apply_flow_crop(moved: Tensor, crop: Crop, size: tuple[int, int]) -> Tensor:
 
 
 def flow_cache(frames: ClipCache, settings: FlowSettings) -> DerivedCache:
-    """The cache of one kind of flow, beside the frames; `derived.fill` computes what it lacks."""
+    """The cache of one kind of flow, beside the frames; `cache.fill` computes what it lacks."""
     return DerivedCache(frames.directory, frames.size, settings.name, 2, settings.levels)
 
 

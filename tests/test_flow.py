@@ -13,10 +13,11 @@ import torch
 from torchvision.models.optical_flow import raft_small
 
 from actlumos import augment, enhance
+from actlumos.cache import fill
 from actlumos.clips import ClipCache, Clips, build_cache, collate
 from actlumos.datasets.folder import folder
 from actlumos.datasets.manifest import Manifest
-from actlumos.derived import DerivedCache, StackedClips, enhanced, enhanced_cache, fill
+from actlumos.derived import DerivedCache, StackedClips, enhanced, enhanced_cache
 from actlumos.flow import (
     FlowSettings,
     apply_flow_crop,

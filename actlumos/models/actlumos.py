@@ -96,8 +96,7 @@ class Recogniser(nn.Module):
             bn_eps=bn_eps,
             checkpoint_activations=checkpoint_activations,
         )
-        tokens = self.backbone.output_frames(frames)
-        width = self.backbone.width
+        width, tokens = self.backbone.width, self.backbone.output_frames(frames)
         self.head = BertHead(width, tokens, bert_layers, heads, keep, bert_dropout, bert_start)
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(width, num_classes)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
-from actlumos.cache import ClipCache
+from actlumos.cache import ClipCache, fill
 from actlumos.clips import Clips
 from actlumos.config import digest
 from actlumos.datasets.manifest import Manifest
-from actlumos.derived import DerivedCache, fill
+from actlumos.derived import DerivedCache
 from actlumos.flow import FlowSettings, flow_cache
 from actlumos.runs import Run
 from actlumos.streams import STORED
