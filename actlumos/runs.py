@@ -36,7 +36,7 @@ from actlumos.datasets.leaks import check_pool
 from actlumos.datasets.manifest import Clip, Manifest, concat
 from actlumos.derived import DerivedCache, StackedClips
 from actlumos.device import pick_device
-from actlumos.files import home, read_json, write_json
+from actlumos.files import home, read_json, sweep, write_json
 
 _PACKAGES = ("torch", "numpy", "opencv-contrib-python-headless", "scikit-learn")
 
@@ -256,6 +256,7 @@ def record(run: Run, arm: str, result: dict[str, Any]) -> None:
             "seed": run.seed,
         }
         summary["arms"][arm] = {name: result[name] for name in kept if name in result}
+        sweep(path)
         write_json(path, summary)
 
 

@@ -134,6 +134,14 @@ def test_result_names_what_made_it(make_run: Callable[..., Run]) -> None:
     assert isinstance(model, nn.Module) and about["classes"] == run.manifest.classes
 
 
+def test_what_a_killed_write_of_the_results_left_is_cleared(make_run: Callable[..., Run]) -> None:
+    run = make_run()
+    run.directory.mkdir(parents=True)
+    (run.directory / ".results-abcd1234.json").write_text("{")
+    stages.ensure(run, "dark")
+    assert not list(run.directory.glob(".results-*"))
+
+
 def test_bad_names_and_files_are_refused(make_run: Callable[..., Run], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="unknown arm 'taecher'"):
         stages.ensure(make_run(), "taecher")
