@@ -96,21 +96,6 @@ def enhanced(frames: np.ndarray, enhancer: Callable[[Tensor], Tensor]) -> np.nda
     return torch.cat(parts).numpy()
 
 
-def enhanced_cache(
-    frames: ClipCache, name: str, enhancer: Callable[[Tensor], Tensor]
-) -> DerivedCache:
-    """The cache of the frames that a slow enhancer makes, to be filled by `fill`.
-
-    Args:
-        frames: the frames it makes them from.
-        name: of the enhancer, with a digest of its weights and settings.
-        enhancer: see `enhanced`; several threads call it.
-    """
-    return DerivedCache(
-        frames.directory, frames.size, name, 3, lambda clip: enhanced(clip, enhancer)
-    )
-
-
 class StackedClips(Clips):
     """Clips with further channels: the frames of a request, and the same frames of each cache.
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 import torch
+
+from actlumos.runs import Run, open_run
 
 torch.set_num_threads(1)  # tiny tensors: threads would cost more than they bring
 
@@ -52,3 +55,16 @@ def _write_square(path: Path, label: int, rng: np.random.Generator) -> None:
             frame[top : top + 14, left : left + 12] = 120
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame)))
         container.mux(stream.encode())
+
+
+@pytest.fixture
+def open_tiny(
+    tiny_videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Run]:
+    """Opens runs on the tiny videos, by name, seed and settings; all they keep is the test's."""
+    monkeypatch.setenv("ACTLUMOS_HOME", str(tmp_path))
+
+    def make(name: str = "run", seed: int = 0, **changes: object) -> Run:
+        return open_run("smoke", "folder", tiny_videos, tmp_path / name, seed, **changes)
+
+    return make

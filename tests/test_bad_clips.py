@@ -18,7 +18,7 @@ from actlumos.datasets.folder import folder
 from actlumos.datasets.manifest import Manifest
 from actlumos.evaluate import predict, score
 from actlumos.models import Teacher
-from actlumos.runs import Run, open_run
+from actlumos.runs import Run
 from actlumos.video import VideoError
 
 SIZE = (24, 30)
@@ -137,15 +137,8 @@ def test_clips_that_cannot_be_read_are_absent_from_logits_and_labels(tiny_videos
 
 
 @pytest.fixture
-def make_run(
-    tiny_videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Run]:
-    monkeypatch.setenv("ACTLUMOS_HOME", str(tmp_path))
-
-    def make(name: str = "run", **changes: object) -> Run:
-        return open_run("smoke", "folder", tiny_videos, tmp_path / name, 0, **TINY | changes)
-
-    return make
+def make_run(open_tiny: Callable[..., Run]) -> Callable[..., Run]:
+    return lambda *place, **changes: open_tiny(*place, **TINY | changes)
 
 
 def with_missing(run: Run, **missing: int) -> Run:

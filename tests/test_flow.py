@@ -17,7 +17,7 @@ from actlumos.cache import fill
 from actlumos.clips import ClipCache, Clips, build_cache, collate
 from actlumos.datasets.folder import folder
 from actlumos.datasets.manifest import Manifest
-from actlumos.derived import DerivedCache, StackedClips, enhanced, enhanced_cache
+from actlumos.derived import DerivedCache, StackedClips, enhanced
 from actlumos.flow import (
     FlowSettings,
     apply_flow_crop,
@@ -177,7 +177,8 @@ def test_a_slow_enhancers_frames_stand_in_for_the_frames(
 ) -> None:
     many = np.random.default_rng(0).integers(0, 256, (70, 4, 5, 3), dtype=np.uint8)
     np.testing.assert_array_equal(enhanced(many, lambda clip: 1 - clip), 255 - many)
-    cache = fill(enhanced_cache(frames, "negative", lambda clip: 1 - clip), listed)
+    place = frames.directory, frames.size, "negative", 3
+    cache = fill(DerivedCache(*place, lambda seen: enhanced(seen, lambda clip: 1 - clip)), listed)
     how = {"frames": 6, "stride": 2, "size": SIZE}
     request = (7, (0.2,))
     negative = Clips(listed, cache=cache, **how)[request]["clip"]

@@ -13,7 +13,7 @@ from filelock import FileLock
 from torch.optim.swa_utils import AveragedModel
 
 from actlumos import distributed, stages
-from actlumos.runs import Run, open_run
+from actlumos.runs import Run
 from actlumos.stages import loop
 from actlumos.stages.arms import ARMS
 from actlumos.stages.checkpoint import Checkpoint, State
@@ -39,15 +39,8 @@ TINY = {
 
 
 @pytest.fixture
-def make_run(
-    tiny_videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Run]:
-    monkeypatch.setenv("ACTLUMOS_HOME", str(tmp_path))
-
-    def make(name: str = "run", **changes: object) -> Run:
-        return open_run("smoke", "folder", tiny_videos, tmp_path / name, 0, **TINY | changes)
-
-    return make
+def make_run(open_tiny: Callable[..., Run]) -> Callable[..., Run]:
+    return lambda *place, **changes: open_tiny(*place, **TINY | changes)
 
 
 class Interrupt:

@@ -38,15 +38,8 @@ TINY = {
 
 
 @pytest.fixture
-def make_run(
-    tiny_videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Run]:
-    monkeypatch.setenv("ACTLUMOS_HOME", str(tmp_path))
-
-    def make(name: str = "run", seed: int = 0, **changes: object) -> Run:
-        return open_run("smoke", "folder", tiny_videos, tmp_path / name, seed, **TINY | changes)
-
-    return make
+def make_run(open_tiny: Callable[..., Run]) -> Callable[..., Run]:
+    return lambda *place, **changes: open_tiny(*place, **TINY | changes)
 
 
 def weights(trained: stages.Trained) -> dict[str, torch.Tensor]:
