@@ -12,9 +12,9 @@ STAMP  := $(VENV)/.installed
 TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo zoo smoke test lab lock clean
+.PHONY: help venv demo baselines smoke test lab lock clean
 
-# The notebooks of the method itself; 09 compares it with every other system (make zoo).
+# The notebooks of the method itself; 09 compares it with every other system (make baselines).
 METHOD := 00,01,02,03,04,05,06,07,08
 
 help:  ## list the targets (plain command: make help)
@@ -33,8 +33,8 @@ $(STAMP): pyproject.toml constraints.txt
 demo: venv  ## the method: train its models, make its figures, about 18 minutes on two cores (.venv/bin/python -m actlumos reproduce --profile demo --only 00,01,02,03,04,05,06,07,08)
 	$(RUN) reproduce --profile demo --only $(METHOD)
 
-zoo: venv  ## train all 22 systems and compare them, about 45 minutes on two cores (.venv/bin/python -m actlumos zoo train --profile demo)
-	$(RUN) zoo train --profile demo
+baselines: venv  ## train all 22 systems and compare them, about 45 minutes on two cores (.venv/bin/python -m actlumos baselines train --profile demo)
+	$(RUN) baselines train --profile demo
 	$(RUN) reproduce --profile demo --only 09
 
 smoke: venv  ## the same path with tiny models, a few minutes (.venv/bin/python -m actlumos reproduce --profile smoke)

@@ -31,7 +31,7 @@ from papermill.exceptions import PapermillExecutionError
 from papermill.translators import PythonTranslator
 from traitlets import Type
 
-from actlumos.files import atomic_write
+from actlumos.runtime.files import atomic_write
 
 Echo = Callable[[str], None]
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"

@@ -22,7 +22,7 @@ from actlumos.darkroom.build import render
 from actlumos.darkroom.codec import decode
 from actlumos.darkroom.plan import CLASSES
 from actlumos.darkroom.statistics import PERCENTILES, clip_statistics, recorded, summary
-from actlumos.files import atomic_write
+from actlumos.runtime.files import atomic_write
 
 
 def small(path: Path) -> np.ndarray:

@@ -17,7 +17,7 @@ from statistics import median
 import decord
 import numpy as np
 
-from actlumos.video import probe, read_clip
+from actlumos.data.video import probe, read_clip
 
 FRAMES = 64
 
@@ -55,7 +55,7 @@ def compare(paths: list[Path], seed: int) -> None:
             unlike.append(path.name)
     ratio = median(a / b for a, b in zip(ours, theirs, strict=True))
     print(f"{len(paths)} clips, up to {FRAMES} frames each, one thread")
-    print(f"actlumos.video.read_clip  {median(ours):7.1f} ms")
+    print(f"actlumos.data.video.read_clip  {median(ours):7.1f} ms")
     print(f"decord                    {median(theirs):7.1f} ms")
     print(f"ratio (median of the clips') {ratio:.2f}; frames differ in {len(unlike)} {unlike[:5]}")
 

@@ -30,9 +30,9 @@ import numpy as np
 import torch
 
 from actlumos import stages
-from actlumos.files import read_json
-from actlumos.runs import open_run
+from actlumos.runtime.files import read_json
 from actlumos.stages import loop
+from actlumos.stages.runs import open_run
 
 ARMS = ("dark", "teacher", "ssl-a", "kd", "ssl-a-kd")
 TINY = {

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from actlumos.config import profile
-from actlumos.enhance import SIGMAS, multi_scale_retinex
+from actlumos.views.enhance import SIGMAS, multi_scale_retinex
 
 
 def msr_with_opencv(frames: np.ndarray, sigmas: Sequence[float] = SIGMAS) -> np.ndarray:

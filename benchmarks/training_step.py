@@ -21,7 +21,7 @@ import torch
 from torch.nn import functional as F
 
 from actlumos.config import Config, profile
-from actlumos.device import autocast, channels_last
+from actlumos.runtime.device import autocast, channels_last
 from actlumos.stages.arms import find
 from actlumos.stages.build import build
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from actlumos.runs import Run, open_run
+from actlumos.stages.runs import Run, open_run
 
 torch.set_num_threads(1)  # tiny tensors: threads would cost more than they bring
 

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actlumos.datasets import archive, read_listing
-from actlumos.datasets.archive import opened
-from actlumos.datasets.listing import locate
+from actlumos.data.published import archive, read_listing
+from actlumos.data.published.archive import opened
+from actlumos.data.published.listing import locate
 
 GOOD = {"set/a.txt": b"one", "set/deep/b.txt": b"two" * 1000, "-dash.txt": b""}
 

@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from roots import put
 
-from actlumos.datasets import arid, load_manifest, read_listing, roles
-from actlumos.datasets import measure as room
-from actlumos.datasets.entries import ALL, Entry
-from actlumos.datasets.manifest import Manifest
-from actlumos.files import sha256
-from actlumos.video import VideoError
+from actlumos.data.manifest import Manifest
+from actlumos.data.published import arid, load_manifest, read_listing, roles
+from actlumos.data.published import measure as room
+from actlumos.data.published.entries import ALL, Entry
+from actlumos.data.video import VideoError
+from actlumos.runtime.files import sha256
 
 Place = Callable[..., Path]
 NAMES = ("Drink", "Jump")

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actlumos.augment import (
+from actlumos.views.augment import (
     Crop,
     apply_crop,
     center_crop,

@@ -12,14 +12,14 @@ import pytest
 import torch
 
 from actlumos import stages
-from actlumos.clips import ClipCache, Clips, build_cache, loader, schedule
 from actlumos.config import profile
-from actlumos.datasets.folder import folder
-from actlumos.datasets.manifest import Manifest
-from actlumos.evaluate import predict, score
+from actlumos.data.clips import ClipCache, Clips, build_cache, loader, schedule
+from actlumos.data.manifest import Manifest
+from actlumos.data.published.folder import folder
+from actlumos.data.video import VideoError
+from actlumos.evaluation.evaluate import predict, score
 from actlumos.models import Teacher
-from actlumos.runs import Run
-from actlumos.video import VideoError
+from actlumos.stages.runs import Run
 
 SIZE = (24, 30)
 HOW = {"frames": 6, "stride": 2, "short_clips": "loop", "size": SIZE}

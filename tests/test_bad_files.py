@@ -22,7 +22,7 @@ import pytest
 SECONDS = 5
 OPENER = """
 import json, sys, time
-from actlumos.video import VideoError, inspect, read_clip
+from actlumos.data.video import VideoError, inspect, read_clip
 
 def said(call):
     started = time.perf_counter()

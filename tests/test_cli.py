@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from actlumos import cli, cli_options, config
-from actlumos.cli import main
-from actlumos.datasets import load_manifest
-from actlumos.files import read_json
+from actlumos import cli, config
+from actlumos.cli import main, options
+from actlumos.data.published import load_manifest
+from actlumos.data.video import POLICIES
 from actlumos.notebooks import NotebookError
-from actlumos.video import POLICIES
+from actlumos.runtime.files import read_json
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -132,20 +132,20 @@ def test_failures_on_the_way_are_one_line(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from actlumos import cli_commands
+    from actlumos.cli import commands
 
     def fail(_: object) -> None:
         raise error
 
-    monkeypatch.setitem(cli_commands.COMMANDS, "figures", fail)
+    monkeypatch.setitem(commands.COMMANDS, "figures", fail)
     assert main(["figures"]) == code
     assert said(capsys).startswith("actlumos: ")
 
 
 def test_a_defect_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    from actlumos import cli_commands
+    from actlumos.cli import commands
 
-    monkeypatch.setitem(cli_commands.COMMANDS, "figures", lambda _: np.zeros(3).reshape(2, 2))
+    monkeypatch.setitem(commands.COMMANDS, "figures", lambda _: np.zeros(3).reshape(2, 2))
     with pytest.raises(ValueError, match="reshape"):
         main(["figures"])
 
@@ -155,7 +155,7 @@ def test_help_names_every_arm_and_profile() -> None:
 
     listed = cli.ARMS_HELP.split("\n", 1)[1].split()
     assert set(ARMS) <= set(listed)
-    assert config.PROFILES == cli_options.PROFILES and POLICIES == cli_options.POLICIES
+    assert config.PROFILES == options.PROFILES and POLICIES == options.POLICIES
 
 
 @pytest.fixture(scope="module")

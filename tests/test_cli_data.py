@@ -12,9 +12,9 @@ from test_rebuild import make_sources
 from test_verify import make_copy
 
 from actlumos.cli import build_parser, main
-from actlumos.cli_data import DataError, data
-from actlumos.cli_data_actions import ACTIONS
-from actlumos.datasets.manifest import Manifest
+from actlumos.cli.data import DataError, data
+from actlumos.cli.data_actions import ACTIONS
+from actlumos.data.manifest import Manifest
 
 
 @pytest.fixture(autouse=True)

@@ -14,10 +14,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actlumos.clips import ClipCache, Clips, build_cache, loader, schedule
-from actlumos.datasets.folder import folder
-from actlumos.datasets.manifest import Manifest
-from actlumos.video import VideoError, read_clip
+from actlumos.data.clips import ClipCache, Clips, build_cache, loader, schedule
+from actlumos.data.manifest import Manifest
+from actlumos.data.published.folder import folder
+from actlumos.data.video import VideoError, read_clip
 
 SIZE = (24, 30)
 HOW = {"frames": 6, "stride": 2, "short_clips": "loop", "size": SIZE}
@@ -88,7 +88,7 @@ def test_the_item_is_writable_and_the_cache_stays_as_it_was(
 def test_what_is_kept_is_not_decoded_again(
     listed: Manifest, cache: ClipCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("actlumos.cache.read_clip", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr("actlumos.data.cache.read_clip", lambda *_: pytest.fail("decoded again"))
     for same in (listed, listed.select("test"), listed.unlabeled(), replace(listed, name="other")):
         assert build_cache(same, SIZE, cache.directory) == cache
 
@@ -126,7 +126,7 @@ def test_an_interrupted_build_leaves_whole_files_and_goes_on(
         return read_clip(path, indices)
 
     with monkeypatch.context() as patch:
-        patch.setattr("actlumos.cache.read_clip", interrupted)
+        patch.setattr("actlumos.data.cache.read_clip", interrupted)
         with pytest.raises(KeyboardInterrupt):
             build_cache(listed, SIZE, tmp_path, workers=1)
     kept = ClipCache(tmp_path, SIZE)

@@ -16,8 +16,9 @@ import pandas as pd
 import pytest
 from test_report import wilson
 
-from actlumos import cli_tables, stats
+from actlumos.cli import tables as tables_command
 from actlumos.config import profile
+from actlumos.evaluation import stats
 from actlumos.report import claims, collect, tables
 
 TESTS = {1: range(0, 40), 2: range(20, 60), 3: range(50, 90)}
@@ -302,8 +303,8 @@ def test_a_data_set_without_published_rows_shows_ours_alone(tmp_path: Path) -> N
 
 def run(*words: str) -> None:
     parser = argparse.ArgumentParser()
-    cli_tables.add(parser.add_subparsers())
-    cli_tables.tables(parser.parse_args(["tables", *words]))
+    tables_command.add(parser.add_subparsers())
+    tables_command.tables(parser.parse_args(["tables", *words]))
 
 
 def test_command_without_any_run(tmp_path: Path, monkeypatch, capsys) -> None:
@@ -339,14 +340,14 @@ def test_command_with_runs(tmp_path: Path, capsys) -> None:
 def test_rows_selected_on_test_are_not_held_against_published_ones(tmp_path: Path) -> None:
     write(tmp_path, {"kd": some(1)}, selected_on="test")
     assert not any("among the reported rows" in line
-                   for line in cli_tables.notes("arid-v1.0", load(tmp_path)))
+                   for line in tables_command.notes("arid-v1.0", load(tmp_path)))
 
 
 def test_the_command_needs_no_torch(tmp_path: Path) -> None:
-    code = ("import sys, argparse; from actlumos import cli_tables; "
-            "p = argparse.ArgumentParser(); cli_tables.add(p.add_subparsers()); "
+    code = ("import sys, argparse; from actlumos.cli import tables as tables_command; "
+            "p = argparse.ArgumentParser(); tables_command.add(p.add_subparsers()); "
             "assert 'pandas' not in sys.modules; "
-            "cli_tables.tables(p.parse_args(['tables', 'dark48'])); "
+            "tables_command.tables(p.parse_args(['tables', 'dark48'])); "
             "sys.exit('torch' in sys.modules)")
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True,
                    env={**os.environ, "ACTLUMOS_HOME": str(tmp_path)})
@@ -365,14 +366,14 @@ def test_sizes_and_overlaps_are_those_of_the_official_lists(
 
     tests = {split: clips(split) for split in (1, 2, 3)}
     assert {split: len(test) for split, test in tests.items()} == claims.OFFICIAL_TESTS[dataset]
-    words = cli_tables.SHARED_CLIPS[dataset].replace(",", "")
+    words = tables_command.SHARED_CLIPS[dataset].replace(",", "")
     shared = [len(tests[a] & tests[b]) for a, b in ((1, 2), (1, 3), (2, 3))]
     assert [int(word) for word in words.split() if word.isdecimal() and len(word) > 2] == [
         *shared, len(tests[1] | tests[2] | tests[3])]
 
 
 def test_the_tables_know_the_same_splits_as_the_lists() -> None:
-    from actlumos.datasets.listing import splits_of
+    from actlumos.data.published.listing import splits_of
 
     for dataset, tests in claims.OFFICIAL_TESTS.items():
         assert tuple(tests) == splits_of(dataset)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from actlumos import cost
 from actlumos.config import profile
+from actlumos.evaluation import cost
 from actlumos.stages import build, find
 
 

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from actlumos.light_losses import curve_terms, sci_terms
-from actlumos.models.curves import (
+from actlumos.baselines.enhancement_losses import curve_terms, sci_terms
+from actlumos.baselines.networks.curves import (
     CurveNet,
     Frozen,
     SciCalibrator,

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actlumos import datasets
-from actlumos.datasets.manifest import SPLITS, Clip, Manifest, check_groups, concat
+from actlumos.data import published
+from actlumos.data.manifest import SPLITS, Clip, Manifest, check_groups, concat
 
 TEXT = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=8)
 NAMES = TEXT.filter(lambda text: not set(text) & set("/\\") and text not in ("..", "."))
@@ -170,15 +170,15 @@ def test_left_out_clips_are_no_part_of_csv_digest_or_equality(tmp_path: Path) ->
 
 
 def test_load_manifest_refuses_what_it_does_not_know(tmp_path: Path) -> None:
-    assert datasets.names()[:4] == ("darkroom", "darkroom-b", "folder", "csv")
+    assert published.names()[:4] == ("darkroom", "darkroom-b", "folder", "csv")
     with pytest.raises(ValueError, match="unknown data set 'kinetics': choose one of darkroom"):
-        datasets.load_manifest("kinetics", tmp_path)
+        published.load_manifest("kinetics", tmp_path)
     with pytest.raises(ValueError, match="has one split"):
-        datasets.load_manifest("folder", tmp_path, 2)
-    for name in datasets.names()[2:]:
+        published.load_manifest("folder", tmp_path, 2)
+    for name in published.names()[2:]:
         with pytest.raises(ValueError, match="needs a root"):
-            datasets.load_manifest(name)
+            published.load_manifest(name)
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "1.mp4").touch()
     with pytest.raises(ValueError, match="use error or skip"):
-        datasets.load_manifest("folder", tmp_path, on_bad_clip="ignore")
+        published.load_manifest("folder", tmp_path, on_bad_clip="ignore")

@@ -8,7 +8,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from actlumos.models.diffusion import Denoiser, ddim_step, enhance, noise_schedule, training_loss
+from actlumos.baselines.networks.diffusion import (
+    Denoiser,
+    ddim_step,
+    enhance,
+    noise_schedule,
+    training_loss,
+)
 
 
 def seeded(seed: int) -> torch.Generator:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from torch import nn
 from two_processes import LOSSES, TRAINED, one_process
 
-from actlumos import distributed
+from actlumos.runtime import distributed
 from actlumos.stages import loop
 
 

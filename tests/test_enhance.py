@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from actlumos.enhance import (
+from actlumos.views.enhance import (
     METHODS,
     enhance,
     gamma,

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, top_k_accuracy_score
 
-from actlumos import embed
-from actlumos.evaluate import confusion, restrict, score, top_k, wilson
+from actlumos.evaluation import embed
+from actlumos.evaluation.evaluate import confusion, restrict, score, top_k, wilson
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from actlumos.files import (
+from actlumos.runtime.files import (
     atomic_write,
     home,
     load_tensors,
@@ -69,7 +69,7 @@ def test_tensors_round_trip_and_damage_is_reported(
 
 WRITE_TWICE = """
 import resource, sys, torch
-from actlumos.files import save_tensors
+from actlumos.runtime.files import save_tensors
 path, limit = sys.argv[1], int(sys.argv[2])
 save_tensors(path, torch.ones(1000))
 if limit:

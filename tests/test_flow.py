@@ -12,13 +12,14 @@ import pytest
 import torch
 from torchvision.models.optical_flow import raft_small
 
-from actlumos import augment, enhance
-from actlumos.cache import fill
-from actlumos.clips import ClipCache, Clips, build_cache, collate
-from actlumos.datasets.folder import folder
-from actlumos.datasets.manifest import Manifest
-from actlumos.derived import DerivedCache, StackedClips, enhanced
-from actlumos.flow import (
+from actlumos.data.cache import fill
+from actlumos.data.channels import DerivedCache, StackedClips, enhanced
+from actlumos.data.clips import ClipCache, Clips, build_cache, collate
+from actlumos.data.manifest import Manifest
+from actlumos.data.published.folder import folder
+from actlumos.data.video import VideoError
+from actlumos.views import augment, enhance
+from actlumos.views.flow import (
     FlowSettings,
     apply_flow_crop,
     flip_flow,
@@ -28,7 +29,6 @@ from actlumos.flow import (
     scale_flow,
     to_levels,
 )
-from actlumos.video import VideoError
 
 SIZE = (24, 30)
 SETTINGS = FlowSettings("farneback", "gamma", step=2, bound=4.0, options={"gamma": 2.0})

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actlumos import datasets
-from actlumos.datasets.folder import SHARES, find_groups, find_videos, folder, split_groups
-from actlumos.datasets.manifest import SPLITS, Manifest, check_groups
-from actlumos.files import sha256
-from actlumos.video import VideoError
+from actlumos.data import published
+from actlumos.data.manifest import SPLITS, Manifest, check_groups
+from actlumos.data.published.folder import SHARES, find_groups, find_videos, folder, split_groups
+from actlumos.data.video import VideoError
+from actlumos.runtime.files import sha256
 
 
 @pytest.fixture(autouse=True)
@@ -129,7 +129,7 @@ def test_real_clips_split_without_sharing_groups_with_test(real_root: Path, tmp_
         (root / place.name).mkdir(parents=True)
         for path in sorted(place.iterdir())[1::4]:
             (root / place.name / path.name).symlink_to(path)
-    listed = datasets.load_manifest("folder", root, csv=tmp_path / "manifest.csv")
+    listed = published.load_manifest("folder", root, csv=tmp_path / "manifest.csv")
     assert listed.classes == ("Jump", "Run", "Sit", "Stand", "Turn", "Walk")
     assert all(min(listed.select(split).counts().values()) > 0 for split in SPLITS)
     assert {c.group for c in listed.clips if c.path == "Jump/Jump_11_10.mp4"} == {"Jump_11"}

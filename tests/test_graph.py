@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from actlumos.models.graph import GraphLayer, ResidualGraph
+from actlumos.baselines.networks.graph import GraphLayer, ResidualGraph
 
 
 def count(module: torch.nn.Module) -> int:

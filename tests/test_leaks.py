@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from actlumos.datasets import read_listing
-from actlumos.datasets.entries import Entry, Listing
-from actlumos.datasets.leaks import Leak, check_pool, find_leaks, leave_out
-from actlumos.datasets.manifest import Clip, Manifest, concat
+from actlumos.data.manifest import Clip, Manifest, concat
+from actlumos.data.published import read_listing
+from actlumos.data.published.entries import Entry, Listing
+from actlumos.data.published.leaks import Leak, check_pool, find_leaks, leave_out
 
 
 def listing(name: str, train: str, test: str, split: int = 1) -> Listing:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from roots import put
 
-from actlumos.datasets import arid, dark48, names, read_listing, splits_of, ug2
-from actlumos.datasets.listing import ALL, LISTED, Listing, counted, locate
+from actlumos.data.published import arid, dark48, names, read_listing, splits_of, ug2
+from actlumos.data.published.listing import ALL, LISTED, Listing, counted, locate
 
 Place = Callable[..., Path]
 

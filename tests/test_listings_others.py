@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from roots import put
 
-from actlumos.datasets import custom, dark48, read_listing
-from actlumos.datasets.dark48 import source_of
-from actlumos.datasets.entries import natural, stem, take_of
-from actlumos.datasets.listing import Listing, locate
-from actlumos.datasets.measure import Measured
+from actlumos.data.published import custom, dark48, read_listing
+from actlumos.data.published.dark48 import source_of
+from actlumos.data.published.entries import natural, stem, take_of
+from actlumos.data.published.listing import Listing, locate
+from actlumos.data.published.measure import Measured
 
 Place = Callable[..., Path]
 HEADER = "VideoID,Video,ClassID\r\n"

@@ -14,7 +14,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 from torch import Tensor
 from torch.nn import functional as F
 
-from actlumos.losses import distillation, nt_xent, supervised_contrastive
+from actlumos.models.losses import distillation, nt_xent, supervised_contrastive
 
 
 def slow_supervised_contrastive(features: Tensor, labels: Tensor, temperature: float) -> float:

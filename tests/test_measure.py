@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 import pytest
 
-from actlumos.datasets import measure as room
-from actlumos.datasets.measure import Measured, measure
-from actlumos.files import home
-from actlumos.video import VideoError, VideoInfo, probe
+from actlumos.data.published import measure as room
+from actlumos.data.published.measure import Measured, measure
+from actlumos.data.video import VideoError, VideoInfo, probe
+from actlumos.runtime.files import home
 
 
 @pytest.fixture

@@ -17,11 +17,11 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.profiler import ProfilerActivity
 from torch.profiler import profile as profiler
 
-from actlumos import cli_cost, memory
+from actlumos.cli import cost
 from actlumos.config import Config, profile
-from actlumos.memory import Footprint, LiveBytes, training_footprint
-from actlumos.stages import Arm, find
+from actlumos.stages import Arm, find, memory
 from actlumos.stages.build import build
+from actlumos.stages.memory import Footprint, LiveBytes, training_footprint
 
 GIB = 1024**3
 
@@ -195,8 +195,8 @@ def test_the_paper_s_student(paper: dict[tuple[str, bool], Footprint]) -> None:
 
 def run_command(*words: str) -> None:
     parser = argparse.ArgumentParser()
-    cli_cost.add(parser.add_subparsers(dest="command"))
-    cli_cost.cost(parser.parse_args(["cost", *words]))
+    cost.add(parser.add_subparsers(dest="command"))
+    cost.cost(parser.parse_args(["cost", *words]))
 
 
 def rows_of(capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
@@ -209,7 +209,7 @@ def test_one_arm_s_rows(capsys: pytest.CaptureFixture[str]) -> None:
     rows = rows_of(capsys)
     estimate = training_footprint(find("dark"), small(), 4)
     peak = f"{estimate.peak(6) / GIB:.2f}"
-    largest = str(estimate.largest_batch(cli_cost.USABLE * GIB))
+    largest = str(estimate.largest_batch(cost.USABLE * GIB))
     assert rows[0][:2] == ["dark", f"{estimate.params / 1e6:.2f}"]
     activations = f"{estimate.activations / 1e6:.1f}"
     assert rows[0][-7:] == ["fp32", "kept", activations, "6", peak, "yes", largest]
@@ -240,5 +240,5 @@ def test_default_arms_batches_and_what_does_not_fit(
 
 
 def test_help_needs_no_pytorch() -> None:
-    code = "import sys, actlumos.cli_cost; sys.exit('torch' in sys.modules)"
+    code = "import sys, actlumos.cli.cost; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models.video.resnet import BasicBlock, Conv2Plus1D, R2Plus1dStem, VideoResNet
 
 from actlumos.models import Pretrainer, R2Plus1D, Student, Teacher, r2plus1d_34
-from actlumos.models.normalise import InputNorm
+from actlumos.models.input_norm import InputNorm
 from actlumos.models.r2plus1d import midplanes
 
 CONVS = ("conv1", "conv2")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from actlumos.datasets import read_listing
-from actlumos.datasets.dark48 import CLASSES
-from actlumos.datasets.listing import locate
-from actlumos.datasets.rebuild import KINETICS_CLASSES, Rebuilt, key_of, rebuild_dark48
+from actlumos.data.published import read_listing
+from actlumos.data.published.dark48 import CLASSES
+from actlumos.data.published.listing import locate
+from actlumos.data.published.rebuild import KINETICS_CLASSES, Rebuilt, key_of, rebuild_dark48
 
 CLIPS = {
     "karaoke/-ab_cd_000003_000013.mp4": "k700/train/karaoke/-ab_cd_3_13.mkv",

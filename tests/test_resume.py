@@ -12,11 +12,12 @@ import torch
 from filelock import FileLock
 from torch.optim.swa_utils import AveragedModel
 
-from actlumos import distributed, stages
-from actlumos.runs import Run
+from actlumos import stages
+from actlumos.runtime import distributed
 from actlumos.stages import loop
 from actlumos.stages.arms import ARMS
 from actlumos.stages.checkpoint import Checkpoint, State
+from actlumos.stages.runs import Run
 from actlumos.stages.train import load_clips, make_task
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"

@@ -10,8 +10,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from actlumos.files import read_json
 from actlumos.report.figures import FIGURES, producer_of
+from actlumos.runtime.files import read_json
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("0*.ipynb"))
 

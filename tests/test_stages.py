@@ -11,18 +11,19 @@ import pytest
 import torch
 from torch import nn
 
-from actlumos import augment, stages
+from actlumos import stages
+from actlumos.baselines.networks.resnet3d import resnet3d
 from actlumos.config import profile
-from actlumos.distributed import Share
-from actlumos.files import read_json
 from actlumos.models import Teacher
-from actlumos.models.resnet3d import resnet3d
 from actlumos.report.results import load_results
-from actlumos.runs import Run, open_run
+from actlumos.runtime.distributed import Share
+from actlumos.runtime.files import read_json
 from actlumos.stages import loop, pretrain
 from actlumos.stages.arms import ARMS, STUDIES
 from actlumos.stages.build import build
+from actlumos.stages.runs import Run, open_run
 from actlumos.stages.train import load_clips, make_task, settings
+from actlumos.views import augment
 
 TINY = {
     "widths": (16, 16, 16, 16),
@@ -258,7 +259,7 @@ def test_pretrained_weights_start_a_published_system_too(
     make_run: Callable[..., Run], tmp_path: Path
 ) -> None:
     """Public files have a classifier of their own, which is left out."""
-    run, arm = make_run(), stages.find("zoo/resnet3d-18")
+    run, arm = make_run(), stages.find("baselines/resnet3d-18")
     with pytest.raises(FileNotFoundError, match="no weights for resnet3d-18 at"):
         make_task(make_run(weights="nowhere.pth"), arm, {}, load_clips(run, arm, {}))
     torch.manual_seed(9)

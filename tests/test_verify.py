@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from test_bad_files import count_too_high
 
-from actlumos.datasets import filecheck
-from actlumos.datasets.verify import verify
+from actlumos.data.published import filecheck
+from actlumos.data.published.verify import verify
 
 CLIPS = {"train": ("Run_1_1", "Run_1_2", "Wave_1_1"), "test": ("Run_2_1", "Wave_2_1")}
 NUMBERS = {"Run": 5, "Wave": 10}

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actlumos.video import (
+from actlumos.data.video import (
     POLICIES,
     VideoError,
     inspect,

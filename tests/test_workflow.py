@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from actlumos.files import read_json
+from actlumos.runtime.files import read_json
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -53,10 +53,10 @@ def test_a_plan_holds_every_split_seed_and_arm_once(tmp_path: Path) -> None:
 
 
 def test_all_systems_bring_what_they_need(tmp_path: Path) -> None:
-    text = snakemake(copy_project(tmp_path), "-n", "--config", "profile=smoke", "arms=zoo")
+    text = snakemake(copy_project(tmp_path), "-n", "--config", "profile=smoke", "arms=baselines")
     # 22 systems, three enhancers, a teacher to learn from, and the student's pretraining
     assert planned(text) == {"data": 1, "train": 27, "notebooks": 1, "tables": 1}
-    assert "runs/darkroom-smoke-s0/zoo/dl-kdd-teacher/result.json" in text
+    assert "runs/darkroom-smoke-s0/baselines/dl-kdd-teacher/result.json" in text
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from actlumos import distributed, stages
-from actlumos.clips import Batch, Clips
+from actlumos import stages
 from actlumos.config import Config, profile
-from actlumos.datasets.folder import folder
-from actlumos.evaluate import predict
-from actlumos.runs import Run, open_run
+from actlumos.data.clips import Batch, Clips
+from actlumos.data.published.folder import folder
+from actlumos.evaluation.evaluate import predict
+from actlumos.runtime import distributed
 from actlumos.stages import distill, pretrain, supervised, teacher
 from actlumos.stages.build import build
+from actlumos.stages.runs import Run, open_run
 
 PLAIN = {
     "widths": (16, 16, 16, 16),

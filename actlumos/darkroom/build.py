@@ -26,8 +26,8 @@ from tqdm import tqdm
 from actlumos.darkroom.codec import FPS
 from actlumos.darkroom.plan import CLASSES, ClipSpec, plan
 from actlumos.darkroom.worker import one_thread, render_dark, render_normal
-from actlumos.datasets.manifest import Clip, Manifest
-from actlumos.files import atomic_write, sha256
+from actlumos.data.manifest import Clip, Manifest
+from actlumos.runtime.files import atomic_write, sha256
 
 VERSION = 4  # raise it when pixels change: older renders are then made anew
 COUNTS = {"train": 50, "val": 8, "test": 30}

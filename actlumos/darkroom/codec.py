@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from actlumos.files import atomic_write
+from actlumos.runtime.files import atomic_write
 
 FPS = 30
 

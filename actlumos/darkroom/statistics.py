@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from actlumos.darkroom.sensor import LUMA
-from actlumos.files import read_json
+from actlumos.runtime.files import read_json
 
 PERCENTILES = (5, 25, 50, 75, 95)
 BINS = (0, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256)  # edges of the luma histogram

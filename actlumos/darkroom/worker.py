@@ -15,7 +15,7 @@ import numpy as np
 from actlumos.darkroom.clip import render_clip, render_light
 from actlumos.darkroom.codec import encode
 from actlumos.darkroom.plan import ClipSpec
-from actlumos.files import atomic_write, sha256
+from actlumos.runtime.files import atomic_write, sha256
 
 LIGHT_CRF = 18
 

@@ -20,10 +20,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from actlumos.models.bert_head import BertHead, Start
 from actlumos.models.fusion import build_fusion
-from actlumos.models.normalise import InputNorm
+from actlumos.models.input_norm import InputNorm
 from actlumos.models.r2plus1d import Midplanes, R2Plus1D
-from actlumos.models.temporal import BertHead, Start
 
 
 class Dial(TypedDict, total=False):

@@ -36,19 +36,19 @@ ARMS = {
     "ssl-kd": ArmText("SSL + KD", "student"),
 }
 
-ZOO = "zoo/"
+BASELINES = "baselines/"
 OWN = {"actlumos-student": "ssl-kd", "actlumos-teacher": "teacher"}
 """Systems of the comparison that are arms of the table above."""
 
 
 def arm_of(system: str) -> str:
     """The arm that a system of the comparison has in `results.json`."""
-    return OWN.get(system, ZOO + system)
+    return OWN.get(system, BASELINES + system)
 
 
 def describe(arm: str) -> ArmText:
     """Text of an arm; one that is not listed here is called by its own name, as systems are."""
-    return ARMS.get(arm, ArmText(arm.removeprefix(ZOO), "other"))
+    return ARMS.get(arm, ArmText(arm.removeprefix(BASELINES), "other"))
 
 
 def in_order(names: list[str]) -> list[str]:

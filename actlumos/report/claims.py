@@ -13,16 +13,16 @@ from itertools import count
 
 import pandas as pd
 
-from actlumos.report.arms import describe
-from actlumos.report.paper import TABLES, reported
-from actlumos.report.results import Results, correct, entry
-from actlumos.stats import (
+from actlumos.evaluation.stats import (
     Difference,
     mcnemar,
     paired_difference,
     unpaired_difference,
     wilson,
 )
+from actlumos.report.arms import describe
+from actlumos.report.paper import TABLES, reported
+from actlumos.report.results import Results, correct, entry
 
 HOLDS, FAILS, NOISE, NOT_RUN = "holds", "does not hold", "within noise", "not run"
 VERDICTS = {"better": HOLDS, "worse": FAILS, "within noise": NOISE}

@@ -19,10 +19,10 @@ import numpy as np
 import pandas as pd
 
 from actlumos.config import PROFILES, profile
-from actlumos.files import read_json
+from actlumos.evaluation.stats import effective_clips, pooled_difference, wilson
 from actlumos.report.arms import in_order
 from actlumos.report.results import Results, entry, load_results
-from actlumos.stats import effective_clips, pooled_difference, wilson
+from actlumos.runtime.files import read_json
 
 SAME = ["profile", "arm", "selected_on", "settings"]
 """What runs must share to be averaged."""

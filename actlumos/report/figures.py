@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
+from actlumos.report.baseline_figures import block_diagram, family_tree, systems_vs_cost
+from actlumos.report.enhancement import intensity_histograms, msr_against_opencv, runtime_bars
 from actlumos.report.explain import frame_policies, tone_curves
 from actlumos.report.frames import (
     augmentation_views,
@@ -24,7 +26,6 @@ from actlumos.report.frames import (
     enhancement_rows,
     realism_sheet,
 )
-from actlumos.report.light import intensity_histograms, msr_against_opencv, runtime_bars
 from actlumos.report.outcomes import (
     Embedding,
     ablation_bars,
@@ -43,7 +44,6 @@ from actlumos.report.training import (
     pair_masks,
     training_curves,
 )
-from actlumos.report.zoo_figures import block_diagram, family_tree, systems_vs_cost
 
 __all__ = [
     "FIGURES", "Embedding", "Entry", "PairBatch", "ablation_bars", "accuracy_vs_cost", "as_pixels",

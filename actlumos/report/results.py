@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from actlumos.files import read_json
-from actlumos.report.arms import ZOO
+from actlumos.report.arms import BASELINES
+from actlumos.runtime.files import read_json
 
 Results = Mapping[str, Any]
 DETAILS = (
@@ -56,7 +56,7 @@ def load_results(directory: str | Path) -> dict[str, Any]:
 
 def of_the_method(results: Results) -> dict[str, Any]:
     """The results without the compared systems, which have tables and figures of their own."""
-    arms = {name: arm for name, arm in results["arms"].items() if not name.startswith(ZOO)}
+    arms = {name: arm for name, arm in results["arms"].items() if not name.startswith(BASELINES)}
     return {**results, "arms": arms}
 
 

@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.optimize import isotonic_regression
 
-from actlumos.files import atomic_write
+from actlumos.runtime.files import atomic_write
 
 COLUMN, PAGE = 3.4, 7.0
 INK, GREY, PALE = "#222222", "#7A7A7A", "#D9D9D9"

@@ -12,12 +12,12 @@ from typing import Any
 
 import pandas as pd
 
-from actlumos.files import atomic_write
 from actlumos.report.arms import describe, in_order
 from actlumos.report.claims import OFFICIAL_TESTS, reported_rows
 from actlumos.report.collect import by_arm, by_split, frame
 from actlumos.report.paper import TABLES
 from actlumos.report.results import Results
+from actlumos.runtime.files import atomic_write
 
 DATASETS = dict(zip(TABLES, OFFICIAL_TESTS, strict=True))
 PAPER_ARMS = ("dark", "kd", "ssl-kd", "teacher")

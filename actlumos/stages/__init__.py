@@ -9,18 +9,18 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from actlumos import distributed
-from actlumos.clips import Clips
+from actlumos.baselines import find as find_system
 from actlumos.config import Config, digest
-from actlumos.datasets.manifest import Manifest
-from actlumos.files import read_json, sweep
-from actlumos.runs import Run, record
+from actlumos.data.clips import Clips
+from actlumos.data.manifest import Manifest
+from actlumos.runtime import distributed
+from actlumos.runtime.files import read_json, sweep
 from actlumos.stages import zoo
 from actlumos.stages.arms import ARMS, OWN, STUDIES, Arm, find
 from actlumos.stages.build import build
+from actlumos.stages.runs import Run, record
 from actlumos.stages.train import settings, train_arm
 from actlumos.stages.trained import Trained, load_checkpoint
-from actlumos.zoo import find as find_system
 
 __all__ = [
     "ARMS", "STUDIES", "Arm", "Trained", "build", "classifies", "clips_of", "ensure", "find",
@@ -38,7 +38,7 @@ def ensure(run: Run, name: str) -> Trained:
 
     Args:
         run: the run it belongs to.
-        name: a name of `ARMS`, or `zoo/NAME` of a system.
+        name: a name of `ARMS`, or `baselines/NAME` of a system.
 
     Raises:
         ValueError: unknown arm, or one that the run's data set cannot have.

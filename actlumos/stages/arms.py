@@ -20,7 +20,7 @@ class Arm:
         teacher: the arm whose logits a student learns from.
         clips: `clips`, or `background` for the figure-free frames.
         changes: settings that differ from the profile's.
-        system: of stage `zoo`: its name in `actlumos.zoo`.
+        system: of stage `zoo`: its name in `actlumos.baselines`.
         support: further arms that must be trained before this one.
     """
 
@@ -86,8 +86,8 @@ ARMS: dict[str, Arm] = {
 }
 
 
-ZOO = "zoo/"
-OWN = {"zoo/actlumos-student": "ssl-kd", "zoo/actlumos-teacher": "teacher"}
+BASELINES = "baselines/"
+OWN = {"baselines/actlumos-student": "ssl-kd", "baselines/actlumos-teacher": "teacher"}
 """The systems that are this kit's own arms."""
 
 
@@ -95,32 +95,32 @@ def find(name: str, profile: str = "demo") -> Arm:
     """The arm of that name.
 
     Args:
-        name: a name of `ARMS`, or `zoo/NAME` with a name of `actlumos.zoo.names()`.
+        name: a name of `ARMS`, or `baselines/NAME` with a name of `actlumos.baselines.names()`.
         profile: whose settings a system changes.
 
     Raises:
         ValueError: there is none; the message lists them.
     """
     name = OWN.get(name, name)
-    if name.startswith(ZOO):
-        return _zoo_arm(name.removeprefix(ZOO), profile)
+    if name.startswith(BASELINES):
+        return _zoo_arm(name.removeprefix(BASELINES), profile)
     if name not in ARMS:
         known = ", ".join(ARMS)
-        raise ValueError(f"unknown arm {name!r}: choose one of {known}, or zoo/NAME of a system")
+        raise ValueError(f"unknown arm {name!r}: choose one of {known}, or baselines/NAME of a system")
     return ARMS[name]
 
 
 def _zoo_arm(name: str, profile: str) -> Arm:
-    from actlumos import zoo  # it imports every network, and the table above needs none
+    from actlumos import baselines  # it imports every network, and the table above needs none
 
-    system = zoo.find(name)
+    system = baselines.find(name)
     return Arm(
         title=system.title,
         stage="zoo",
         streams=system.streams,
         changes=system.changes(profile),
         system=name,
-        support=tuple(ZOO + need for need in system.needs),
+        support=tuple(BASELINES + need for need in system.needs),
     )
 
 

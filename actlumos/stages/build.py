@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from torch import nn
 
-from actlumos import zoo
+from actlumos import baselines
 from actlumos.config import Config
 from actlumos.models import Pretrainer, Student, Teacher
-from actlumos.models.weights import Pretrained, load_pretrained
+from actlumos.models.pretrained import Pretrained, load_pretrained
 from actlumos.stages.arms import Arm
 
 
 def build(arm: Arm, config: Config, num_classes: int) -> nn.Module:
     """The untrained network of an arm: `Student`, `Teacher`, `Pretrainer`, or a system's own."""
     if arm.system:
-        return zoo.find(arm.system).network(num_classes, config)
+        return baselines.find(arm.system).network(num_classes, config)
     norms = tuple(config.norm if name == "dark" else config.norm_enhanced for name in arm.streams)
     if arm.stage == "teacher":
         return Teacher(

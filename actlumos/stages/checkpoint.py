@@ -15,8 +15,8 @@ from typing import Any
 
 from torch import Tensor
 
-from actlumos import distributed
-from actlumos.files import load_tensors, save_tensors
+from actlumos.runtime import distributed
+from actlumos.runtime.files import load_tensors, save_tensors
 
 
 @dataclass

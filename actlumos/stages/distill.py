@@ -14,15 +14,15 @@ import torch
 from filelock import FileLock
 from torch import Tensor, nn
 
-from actlumos.clips import Batch, Clips
 from actlumos.config import Config
-from actlumos.distributed import gather
-from actlumos.files import load_tensors, save_tensors, sweep
-from actlumos.losses import classification, distillation
+from actlumos.data.clips import Batch, Clips
+from actlumos.models.losses import classification, distillation
+from actlumos.runtime.distributed import gather
+from actlumos.runtime.files import load_tensors, save_tensors, sweep
 from actlumos.stages.loop import Task, Terms
 from actlumos.stages.supervised import validation
 from actlumos.stages.teacher import STREAMS
-from actlumos.streams import train_streams
+from actlumos.views.streams import train_streams
 
 
 class Answers:

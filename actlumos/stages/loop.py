@@ -4,7 +4,7 @@ All randomness of a step comes from (seed, epoch, step): order, temporal positio
 dropout. So two arms with the same seed see the same clips in the same order, and a training that
 was killed goes on from its checkpoint as if nothing had been (`actlumos.stages.checkpoint`).
 
-Under torchrun several processes share each step (`actlumos.distributed`). A step is then as many
+Under torchrun several processes share each step (`actlumos.runtime.distributed`). A step is then as many
 clips as before, and which clips it holds is decided for all processes together; augmentation and
 dropout are drawn by each process for itself.
 """
@@ -23,10 +23,10 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from actlumos import distributed
-from actlumos.clips import Batch, Clips, Request, loader, schedule
 from actlumos.config import Config
-from actlumos.device import autocast, channels_last
+from actlumos.data.clips import Batch, Clips, Request, loader, schedule
+from actlumos.runtime import distributed
+from actlumos.runtime.device import autocast, channels_last
 from actlumos.stages.checkpoint import Checkpoint, State
 
 Terms = dict[str, Tensor]

@@ -14,13 +14,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from actlumos import augment
-from actlumos.clips import Batch, Clips
 from actlumos.config import Config
-from actlumos.distributed import gather
-from actlumos.losses import nt_xent
+from actlumos.data.clips import Batch, Clips
 from actlumos.models import Pretrainer
+from actlumos.models.losses import nt_xent
+from actlumos.runtime.distributed import gather
 from actlumos.stages.loop import Task, Terms
+from actlumos.views import augment
 
 VIEWS = ("both", "spatial", "temporal")
 

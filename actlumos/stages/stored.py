@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
-from actlumos.cache import ClipCache, fill
-from actlumos.clips import Clips
 from actlumos.config import digest
-from actlumos.datasets.manifest import Manifest
-from actlumos.derived import DerivedCache
-from actlumos.flow import FlowSettings, flow_cache
-from actlumos.runs import Run
-from actlumos.streams import STORED
-from actlumos.video import read_clip, resize_frames
+from actlumos.data.cache import ClipCache, fill
+from actlumos.data.channels import DerivedCache
+from actlumos.data.clips import Clips
+from actlumos.data.manifest import Manifest
+from actlumos.data.video import read_clip, resize_frames
+from actlumos.stages.runs import Run
+from actlumos.views.flow import FlowSettings, flow_cache
+from actlumos.views.streams import STORED
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from actlumos.clips import Batch, Clips
 from actlumos.config import Config
-from actlumos.distributed import gather, gather_all
-from actlumos.evaluate import predict, top_k
-from actlumos.losses import classification
+from actlumos.data.clips import Batch, Clips
+from actlumos.evaluation.evaluate import predict, top_k
+from actlumos.models.losses import classification
+from actlumos.runtime.distributed import gather, gather_all
 from actlumos.stages.loop import Task, Terms
-from actlumos.streams import train_streams
+from actlumos.views.streams import train_streams
 
 
 def task(
@@ -30,7 +30,7 @@ def task(
 
     Args:
         model: takes one float `[B, 3, T, h, w]` a stream, returns logits `[B, K]`.
-        streams: what the model looks at, see `actlumos.streams`.
+        streams: what the model looks at, see `actlumos.views.streams`.
         terms: what is minimised instead, from the output and the labels of all processes.
     """
 

@@ -11,14 +11,14 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from actlumos.clips import Batch, Clips
 from actlumos.config import Config
-from actlumos.distributed import gather
-from actlumos.losses import classification, supervised_contrastive
+from actlumos.data.clips import Batch, Clips
 from actlumos.models import Teacher
+from actlumos.models.losses import classification, supervised_contrastive
+from actlumos.runtime.distributed import gather
 from actlumos.stages.loop import Task, Terms
 from actlumos.stages.supervised import validation
-from actlumos.streams import train_streams
+from actlumos.views.streams import train_streams
 
 STREAMS = ("dark", "retinex")
 

@@ -11,16 +11,17 @@ import pandas as pd
 import torch
 from torch import nn
 
-from actlumos import cost, distributed
-from actlumos.clips import Clips
 from actlumos.config import Config, digest
-from actlumos.evaluate import predict, score
-from actlumos.files import atomic_write, save_tensors, sha256, write_json
-from actlumos.runs import Run, provenance
+from actlumos.data.clips import Clips
+from actlumos.evaluation import cost
+from actlumos.evaluation.evaluate import predict, score
+from actlumos.runtime import distributed
+from actlumos.runtime.files import atomic_write, save_tensors, sha256, write_json
 from actlumos.stages import distill, pretrain, supervised, teacher, zoo
 from actlumos.stages.arms import Arm
 from actlumos.stages.build import build, load_weights
 from actlumos.stages.loop import Task, fit
+from actlumos.stages.runs import Run, provenance
 from actlumos.stages.trained import Trained
 
 _CHANGE_NO_RESULT = ("profile", "workers", "checkpoint_minutes", "checkpoint_activations")

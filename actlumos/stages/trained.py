@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from actlumos.config import Config
-from actlumos.device import channels_last
+from actlumos.runtime.device import channels_last
 from actlumos.stages.arms import Arm
 from actlumos.stages.build import build
 

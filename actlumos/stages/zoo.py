@@ -14,19 +14,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from actlumos import zoo
-from actlumos.clips import Batch, Clips, collate
+from actlumos import baselines
+from actlumos.baselines.public_weights import load_public
+from actlumos.baselines.system import System
 from actlumos.config import Config
-from actlumos.datasets.manifest import Manifest
-from actlumos.distributed import gather, gather_all, is_main
-from actlumos.runs import Run
+from actlumos.data.clips import Batch, Clips, collate
+from actlumos.data.manifest import Manifest
+from actlumos.runtime.distributed import gather, gather_all, is_main
 from actlumos.stages import distill, stored, supervised
-from actlumos.stages.arms import ZOO, Arm
+from actlumos.stages.arms import BASELINES, Arm
 from actlumos.stages.loop import Task, Terms
+from actlumos.stages.runs import Run
 from actlumos.stages.trained import Trained
-from actlumos.streams import train_streams, whole_streams
-from actlumos.zoo.system import System
-from actlumos.zoo.weights import load_public
+from actlumos.views.streams import train_streams, whole_streams
 
 
 def load_clips(run: Run, arm: Arm, needed: Mapping[str, Trained]) -> dict[str, Clips]:
@@ -35,7 +35,7 @@ def load_clips(run: Run, arm: Arm, needed: Mapping[str, Trained]) -> dict[str, C
     Raises:
         ValueError: the data set has no clips in normal light, and the system needs them.
     """
-    system = zoo.find(arm.system)
+    system = baselines.find(arm.system)
     lit = _enhancer(run, system, needed)
     train = run.manifest.select("train")
     if system.enhances:
@@ -54,7 +54,7 @@ def load_clips(run: Run, arm: Arm, needed: Mapping[str, Trained]) -> dict[str, C
 
 def clips_of(run: Run, arm: Arm, manifest: Manifest, needed: Mapping[str, Trained]) -> Clips:
     """Any clips of the run's data set, as a trained system looks at them."""
-    system = zoo.find(arm.system)
+    system = baselines.find(arm.system)
     return stored.clips(run, manifest, system.streams, _enhancer(run, system, needed))
 
 
@@ -64,7 +64,7 @@ def _enhancer(
     """The trained network that makes the stream `lit`, and the key of its training."""
     if not system.lit_by:
         return None
-    trained = needed[ZOO + system.lit_by]
+    trained = needed[BASELINES + system.lit_by]
     return trained.model(run.device), trained.result["key"]
 
 
@@ -77,10 +77,10 @@ def task(
     Raises:
         FileNotFoundError, ValueError: the weights are not there or of another network.
     """
-    system, config = zoo.find(arm.system), run.config
+    system, config = baselines.find(arm.system), run.config
     if system.begin:
         networks = {
-            name.removeprefix(ZOO): trained.model(run.device) for name, trained in needed.items()
+            name.removeprefix(BASELINES): trained.model(run.device) for name, trained in needed.items()
         }
         system.begin(model, networks)
     if config.weights and not system.enhances:
@@ -91,7 +91,7 @@ def task(
         epochs = config.epochs_pretrain
         return Task(model, _enhance_loss(system, config), clips["train"], epochs, config.batch_size)
     if system.stage == "distill":
-        teacher = needed[ZOO + system.needs[0]]
+        teacher = needed[BASELINES + system.needs[0]]
         both = clips["train"], clips["val"]
         network = teacher.model(run.device)
         return distill.task(model, network, *both, config, answers, teacher.arm.streams)

@@ -1,0 +1,54 @@
+"""DarkLight on 3D-ResNeXt-101: a row of two tables for which no code was ever released.
+
+A reconstruction from the title of that row: the public DarkLight with another backbone, the
+ResNeXt-101 whose last block late temporal modelling narrows to 512 channels (FRMB).
+"""
+
+from __future__ import annotations
+
+from actlumos.baselines.darklight_r2plus1d_34 import CHOICES, GAMMA, STREAMS
+from actlumos.baselines.networks.resnet3d import resnext3d_101
+from actlumos.baselines.parts import TokenNet, norm_of
+from actlumos.baselines.system import Choice, System, scale_of
+from actlumos.config import Config
+from actlumos.models.input_norm import InputNorm
+
+# Of the older weights, which know RGB in 0..255 less a mean; the one for 64 frames is of these.
+MEAN, STD = (114.7748 / 255, 107.7354 / 255, 99.4750 / 255), (1 / 255,) * 3
+
+
+def network(num_classes: int, config: Config) -> TokenNet:
+    """DarkLight's wiring around ResNeXt: 64 frames give 4 tokens a stream, so 8 in all."""
+    trunk = resnext3d_101(scale=scale_of(config), frmb=True)
+    norms = [norm_of(name, config, InputNorm("fixed", MEAN, STD)) for name in STREAMS]
+    return TokenNet(trunk, num_classes, config, norms)
+
+
+SYSTEM = System(
+    name="darklight-resnext-101",
+    title="DarkLight-ResNeXt-101",
+    year=2021,
+    venue="CVPRW",
+    status="reconstruction",
+    idea="DarkLight's pair of streams on a backbone with grouped 3-D kernels. Next to DarkLight on "
+    "R(2+1)D-34 it asks what the backbone is worth.",
+    source="Chen et al., DarkLight Networks for Action Recognition in the Dark, CVPRW 2021 (the "
+    "title of a row); 3D-ResNeXt-101 of kenshohara (MIT), FRMB of late temporal modelling (MIT)",
+    diagram=(
+        "dark clip -> 3D-ResNeXt-101 (shared) -> 4 tokens -> BERT over 8 -> logits",
+        "gamma 1.8 clip -> 3D-ResNeXt-101 (shared) -> 4 tokens -> BERT over 8 -> logits",
+    ),
+    streams=STREAMS,
+    network=network,
+    paper={"gamma": GAMMA, "token_keep": 1.0},
+    demo={"gamma": GAMMA},
+    known="Only what the row's title says: DarkLight's framework and a 3D-ResNeXt-101.",
+    unknown="Everything else. No commit of the public code holds it.",
+    ours="All of it beside the title: one shared trunk with FRMB, whose 64 frames become 4 tokens "
+    "a stream, 8 in all; gamma, head and recipe of DarkLight on R(2+1)D-34.",
+    choices=(Choice("end of the trunk", "FRMB, 512 channels", "ours", "none"), *CHOICES),
+    reported=("DarkLight-ResNeXt-101",),
+    mismatch="88 M fits no build from public pieces: a shared trunk with FRMB and head has "
+    "47.36 M, with FRAB 52.45 M, two separate trunks 91.6 or 95.0 M.",
+    grew_from=("darklight-r2plus1d-34", "resnet3d-101"),
+)

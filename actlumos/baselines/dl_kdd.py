@@ -1,0 +1,49 @@
+"""DL-KDD: a student on dark clips, taught by a teacher that sees them enhanced.
+
+The nearest rival of ActLumos, missing from its tables. A reconstruction from the abstract and a
+second-hand summary: there is no code. Without ActLumos' fusion of two streams, its contrastive
+loss and its pre-training, it is what distillation alone is worth.
+"""
+
+from __future__ import annotations
+
+from actlumos.baselines.parts import TokenNet, token_net
+from actlumos.baselines.system import Choice, System
+from actlumos.config import Config
+
+SOURCE = "Chang, Chen and Tseng, DL-KDD, arXiv 2406.02468, 2024: abstract only; no code"
+
+
+def network(num_classes: int, config: Config) -> TokenNet:
+    """The network of R(2+1)D-34 + BERT, and so of ActLumos' student."""
+    return token_net(num_classes, config, ("dark",))
+
+
+SYSTEM = System(
+    name="dl-kdd",
+    title="DL-KDD",
+    year=2024,
+    venue="arXiv",
+    status="reconstruction",
+    idea="A teacher learns from enhanced clips, a student from dark ones, their labels and the "
+    "teacher's soft answers. It added distillation, so that nothing is enhanced at test time.",
+    source=SOURCE,
+    diagram=("dark clip -> R(2+1)D-34 -> 8 tokens -> BERT -> logits",),
+    streams=("dark",),
+    network=network,
+    known="Teacher on enhanced video; student on the original with labels and the teacher's soft "
+    "targets; the original alone at test time; up to 4.18 points gained on Dark48. A summary "
+    "by others names Zero-DCE as the enhancer.",
+    unknown="Backbone, temperature, weight and form of the distillation, frames, recipe, and its "
+    "figures: the ActLumos tables leave it out.",
+    ours="Backbone and head of ActLumos' student, so that the training is the difference; Hinton's "
+    "distillation with this kit's temperature and weight; for the enhancer a curve network of "
+    "Zero-DCE's shape trained on this kit's own dark clips.",
+    choices=(
+        Choice("temperature, weight", "those of the ledger", "ours", "unknown"),
+        Choice("teacher", "dl-kdd-teacher", "ours", "one enhanced stream; its backbone unknown"),
+    ),
+    grew_from=("r2plus1d-bert",),
+    stage="distill",
+    needs=("dl-kdd-teacher",),
+)

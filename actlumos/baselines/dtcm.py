@@ -1,0 +1,98 @@
+"""DTCM: a small enhancer and a recogniser in a row, trained together on the labels.
+
+A reconstruction from the abstract and two figures of a table: there is no code. The recogniser
+follows from the number of parameters; the enhancer and the weights of the losses are ours.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from actlumos.baselines.darklight_resnext_101 import MEAN, STD
+from actlumos.baselines.enhancement_losses import curve_terms
+from actlumos.baselines.networks.curves import CurveNet, apply_curves
+from actlumos.baselines.networks.resnet3d import resnext3d_101
+from actlumos.baselines.parts import Normed, norm_of
+from actlumos.baselines.system import Choice, System, Terms, classification, scale_of
+from actlumos.config import Config
+from actlumos.models.input_norm import InputNorm
+
+COHERENCE = 10.0  # of the consistency over time, beside the other parts of `curve_terms`
+LIGHT = 0.1  # of all of them, beside cross-entropy
+
+
+class Enlightened(NamedTuple):
+    """logits `[B, K]`; the enhanced and the dark clip `[B, 3, T, H, W]`, and the curves' bends."""
+
+    logits: Tensor
+    bright: Tensor
+    dark: Tensor
+    bends: Tensor
+
+
+class Cascade(nn.Module):
+    """A curve network before a recogniser; the gradient of the labels reaches both."""
+
+    def __init__(self, recogniser: Normed, enhancer: CurveNet) -> None:
+        super().__init__()
+        self.recogniser, self.enhancer = recogniser, enhancer
+
+    def embed(self, dark: Tensor) -> Tensor:
+        """A dark clip `[B, 3, T, H, W]` in 0..1 to the vector `[B, C]` that is classified."""
+        return self.recogniser.embed(self.enhancer(dark))
+
+    def forward(self, dark: Tensor) -> Enlightened:
+        """A dark clip `[B, 3, T, H, W]` in 0..1 to logits, and what the losses need."""
+        bends = self.enhancer.curves(dark)
+        bright = apply_curves(dark, bends)
+        return Enlightened(self.recogniser(bright), bright, dark, bends)
+
+
+def network(num_classes: int, config: Config) -> Cascade:
+    """3D-ResNeXt-101 behind a curve network that looks at small frames."""
+    scale = scale_of(config)
+    norm = norm_of("enhanced", config, InputNorm("fixed", MEAN, STD))
+    recogniser = Normed([norm], resnext3d_101(num_classes, scale))
+    small = {"scale": 4} if scale == "paper" else {"scale": 2, "width": 16}
+    return Cascade(recogniser, CurveNet(separable=True, **small))
+
+
+def terms(output: Enlightened, label: Tensor, config: Config) -> Terms:
+    """CE + .1 (light + 10 consistency over time), the light as `curve_terms` has it."""
+    named = classification(output, label, config)
+    light = curve_terms(output.bright, output.dark, output.bends, COHERENCE)
+    extra = {"light": light["loss"], "coherence": light["coherence"]}
+    return {**named, **extra, "loss": named["loss"] + LIGHT * light["loss"], "ce": named["loss"]}
+
+
+SYSTEM = System(
+    name="dtcm",
+    title="DTCM",
+    year=2023,
+    venue="TIP",
+    status="reconstruction",
+    idea="An enhancer that the recogniser's own loss trains, and that must not flicker. It added "
+    "end-to-end training in place of an enhancement fixed beforehand.",
+    source="Tu, Liu, Zhang, Mu and Yuan, DTCM, IEEE TIP 32:3507-3520, 2023: abstract only; no code",
+    diagram=("dark clip -> curve network -> 3D-ResNeXt-101 -> mean -> logits",),
+    streams=("dark",),
+    network=network,
+    terms=terms,
+    known="Enhancer and recogniser in a row, trained together; a loss that takes the enhanced "
+    "clip's coherence from the RGB difference of the dark frames; 71.3 % of DarkLight's "
+    "parameters and 6.4 % of its operations.",
+    unknown="The enhancer, the losses' form and weights, frames, recipe and pre-training.",
+    ours="3D-ResNeXt-101 on 64 frames of 112 x 112, which the two ratios fit; a curve network of "
+    "Zero-DCE++'s shape at a quarter of the size; the form of the consistency, and "
+    "Zero-DCE's losses beside it, since labels alone need not make a clip bright.",
+    choices=(
+        Choice("enhancer", "separable curve network at 1/4 size (demo: 1/2)", "ours", "unknown"),
+        Choice("weight of the consistency over time", "1", "ours", "unknown; .1 x 10"),
+        Choice("weight of Zero-DCE's losses", ".1", "ours", "unknown whether there are any"),
+        Choice("mean of the input", "(114.8, 107.7, 99.5)", "ours", "that of ResNeXt's weights"),
+    ),
+    reported=("DTCM",),
+    grew_from=("darklight-resnext-101",),
+)

@@ -1,0 +1,69 @@
+"""MD-BERT: three renderings of a dark clip, fused position by position, read by a BERT layer.
+
+The first version of the ActLumos paper. A reconstruction from its figures and abstract:
+there is no code, and the method section could not be read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from actlumos.baselines.recogniser import sizes
+from actlumos.baselines.system import Choice, System
+from actlumos.config import Config
+from actlumos.models import Teacher
+
+STREAMS = ("dark", "gamma", "histogram")
+FIGURE = "figures of arXiv 2502.03724 v1"
+
+
+class FusedNet(Teacher):
+    """`Teacher` for cross-entropy alone: nothing is projected, and the output is logits."""
+
+    def __init__(self, num_classes: int, **settings: Any) -> None:
+        super().__init__(num_classes, **settings)
+        del self.projector
+
+    def forward(self, *streams: Tensor) -> Tensor:
+        """A clip `[B, 3, T, H, W]` in 0..1 a stream, to logits `[B, K]`."""
+        return self.classify(self.embed(*streams))
+
+
+def network(num_classes: int, config: Config) -> FusedNet:
+    """One backbone for three streams, DFF with v1's sigmoid, BERT."""
+    return FusedNet(num_classes, fusion="dff-sigmoid", **sizes(config, STREAMS))
+
+
+SYSTEM = System(
+    name="md-bert",
+    title="MD-BERT",
+    year=2025,
+    venue="arXiv v1",
+    status="reconstruction",
+    idea="Dark, gamma-corrected and histogram-equalised clips share one backbone, and their maps "
+    "are weighed anew at every position. It added dynamic feature fusion (DFF).",
+    source="arXiv 2502.03724 v1: abstract and figures; no code",
+    diagram=(
+        "dark clip -> R(2+1)D-34 (shared) -> DFF -> 8 tokens -> BERT -> logits",
+        "gamma 2.5 clip -> R(2+1)D-34 (shared) -> DFF -> 8 tokens -> BERT -> logits",
+        "equalised clip -> R(2+1)D-34 (shared) -> DFF -> 8 tokens -> BERT -> logits",
+    ),
+    streams=STREAMS,
+    network=network,
+    known="Three streams, shared weights, DFF as drawn (sum, a global and a local branch, sigmoid, "
+    "weights divided by their sum), BERT. Gamma is stated as 2.5, and pixels of a figure agree.",
+    unknown="The recipe, the frames a clip, the number of parameters, and what the drawing of DFF "
+    "leaves open: kernels, reduction, pooling.",
+    ours="Kernels, reduction and pooling of DFF are those of attentional feature fusion; "
+    "equalisation is of the luma, which fits the published pictures; recipe and input are the "
+    "lineage's, gamma is this kit's default too, and the loss is cross-entropy.",
+    choices=(
+        Choice("gamma", "2.5", "paper", f"{FIGURE} and README"),
+        Choice("fusion", "dff-sigmoid, reduction 4", "paper", f"{FIGURE}; the reduction is AFF's"),
+        Choice("equalisation", "luma (Y of YCrCb)", "ours", f"fits the {FIGURE}"),
+    ),
+    reported=("MD-BERT",),
+    grew_from=("darklight-r2plus1d-34",),
+)

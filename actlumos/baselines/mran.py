@@ -1,0 +1,48 @@
+"""MRAN, or delta sampling with R-BERT: the frames of a clip are spread over the whole of it.
+
+A reconstruction from the one idea that the title states. The name MRAN comes from the README of
+ActLumos; nothing that can be read of the paper uses it.
+"""
+
+from __future__ import annotations
+
+from actlumos.baselines.parts import TokenNet, token_net
+from actlumos.baselines.system import Choice, System
+from actlumos.config import Config
+
+SPREAD = {"stride": 0, "short_clips": "span"}  # as far apart as the clip allows
+
+
+def network(num_classes: int, config: Config) -> TokenNet:
+    """The network of R(2+1)D-34 + BERT; the difference is which frames it sees."""
+    return token_net(num_classes, config, ("dark",))
+
+
+SYSTEM = System(
+    name="mran",
+    title="MRAN (Delta Sampling R-BERT)",
+    year=2021,
+    venue="CVPRW",
+    status="reconstruction",
+    idea="R(2+1)D-34 + BERT whose frame step, as we read the title, follows from the length of the "
+    "clip. So the frames span every clip, where others take neighbours and loop a short one.",
+    source="Hira, Das, Modi and Pakhomov, Delta Sampling R-BERT for limited data and low-light "
+    "action recognition, CVPRW 2021 (arXiv 2107.05202): abstract and opening only",
+    diagram=("dark frames from all of the clip -> R(2+1)D-34 -> 8 tokens -> BERT -> logits",),
+    streams=("dark",),
+    network=network,
+    paper=SPREAD,
+    demo=SPREAD,
+    known="Supervised on ARID, with several training and inference strategies, domain transfer "
+    "among them, and a simple rule for choosing frames.",
+    unknown="Whether the row named MRAN is this paper at all; the rule itself, the losses, the "
+    "enhancement, the sizes, the recipe, and what was averaged at test time.",
+    ours="Backbone and head are those that the title's R-BERT suggests. Frames lie evenly between "
+    "the clip's first and its last, which is our reading of the title.",
+    choices=(
+        Choice("frame step", "(length - 1) / (frames - 1)", "ours", "our reading of the title"),
+        Choice("tokens kept in training", ".8 (demo: all)", "ours", "as R(2+1)D-34 + BERT"),
+    ),
+    reported=("MRAN",),
+    grew_from=("r2plus1d-bert",),
+)

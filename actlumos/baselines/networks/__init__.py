@@ -1,0 +1,1 @@
+"""Networks of the published systems, as their public code builds them."""

@@ -1,0 +1,51 @@
+"""P3D-199: a deep residual network whose 3-D kernels are split into space and time.
+
+Built from the public PyTorch code (qijiezhao), which counts 65.70 M parameters, not the 62 M of
+the tables.
+"""
+
+from __future__ import annotations
+
+from actlumos.baselines.networks.p3d import p3d_199
+from actlumos.baselines.parts import Normed, norm_of
+from actlumos.baselines.system import Choice, System, scale_of
+from actlumos.baselines.two_stream import IMAGENET_MEAN, IMAGENET_STD
+from actlumos.config import Config
+from actlumos.models.input_norm import InputNorm
+
+CODE = "qijiezhao/pseudo-3d-pytorch"
+
+
+def network(num_classes: int, config: Config) -> Normed:
+    """P3D-199 behind ImageNet's norm."""
+    norm = norm_of("dark", config, InputNorm("fixed", IMAGENET_MEAN, IMAGENET_STD))
+    return Normed([norm], p3d_199(num_classes, scale_of(config)))
+
+
+SYSTEM = System(
+    name="p3d-199",
+    title="P3D-199",
+    year=2017,
+    venue="ICCV",
+    status="lineage",
+    idea="A residual network as deep as ResNet-152 whose 3 x 3 x 3 kernels are a spatial and a "
+    "temporal one. It added the split, and three ways of joining the halves that take turns.",
+    source="Qiu, Yao and Mei, Pseudo-3D Residual Networks, ICCV 2017; "
+    f"github.com/{CODE} (MIT), github.com/ZhaofanQiu/pseudo-3d-residual-networks (MIT)",
+    diagram=("dark clip -> P3D blocks A, B, C in turn -> 2-D res5 -> mean -> logits",),
+    streams=("dark",),
+    network=network,
+    paper={"frames": 16, "frame_size": (183, 243), "crop_size": (160, 160)},
+    known="16 frames of 160 x 160, ImageNet's mean and standard deviation, 128 clips a step.",
+    unknown="Where 62 M comes from, and who trained the reported row and from what weights.",
+    ours="AdamW at this kit's rate; the frame size before the crop has the lineage's proportions. "
+    "Dropout is the PyTorch code's, where its author names .9. Users report that the released "
+    "weights are weak: look at their result before building on them.",
+    choices=(
+        Choice("dropout", ".5", "lineage", CODE),
+        Choice("clips a step", "8 x 16 = 128", "lineage", f"its author, {CODE} issue 12"),
+    ),
+    reported=("P3D-199",),
+    mismatch="62 M fits no public build: the public code counts 65.70 M for 11 classes and "
+    "66.49 M for Kinetics' 400.",
+)

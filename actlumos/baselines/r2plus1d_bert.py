@@ -1,0 +1,45 @@
+"""R(2+1)D-34 + BERT: the backbone's time steps are the words, and one attention layer reads them.
+
+No language model is in it. Built from the public code of late temporal modelling; ActLumos'
+student has the same network, weight for weight, so what is between the two is training alone.
+"""
+
+from __future__ import annotations
+
+from actlumos.baselines.parts import TokenNet, token_net
+from actlumos.baselines.system import Choice, System
+from actlumos.config import Config
+
+CODE = "LateTemporalModeling3DCNN (rgb_r2plus1d_64f_34_bert10, BERT5)"
+
+
+def network(num_classes: int, config: Config) -> TokenNet:
+    """Backbone, one BERT layer over its time steps, linear layer on CLS."""
+    return token_net(num_classes, config, ("dark",))
+
+
+SYSTEM = System(
+    name="r2plus1d-bert",
+    title="R(2+1)D-34 + BERT",
+    year=2020,
+    venue="ECCVW",
+    status="faithful",
+    idea="Eight time steps of the backbone go through one self-attention layer, and a CLS token is "
+    "classified. It replaced the mean over time at the end of a 3-D network.",
+    source="Kalfaoglu, Kalkan and Alatan, Late Temporal Modeling in 3D CNN Architectures with "
+    "BERT, ECCVW 2020; github.com/artest08/LateTemporalModeling3DCNN (MIT)",
+    diagram=("dark clip -> R(2+1)D-34 -> 8 tokens -> BERT -> logits",),
+    streams=("dark",),
+    network=network,
+    known="Network, input (64 frames of 112 x 112) and recipe are public: AdamW 1e-5, decay 1e-3, "
+    "8 x 16 clips a step, a plateau schedule, IG-65M weights. A token is kept with "
+    "probability .8 in training.",
+    unknown="Nothing of the network; the trained weights of its head are no longer to be had.",
+    ours="Its layer norm is PyTorch's, and batch norm's momentum is .1 where the code has .9; the "
+    "epoch is chosen on validation clips, not on the test clips as there.",
+    choices=(
+        Choice("tokens kept in training", ".8 (demo: all)", "lineage", CODE),
+        Choice("dropout", ".8 (demo: 0)", "lineage", CODE),
+    ),
+    grew_from=("r2plus1d-34",),
+)

@@ -1,0 +1,62 @@
+"""SCI + R(2+1)D-GCN: the dark clip and what SCI makes of it, one backbone, a graph, no BERT.
+
+A reconstruction: of the student abstract little more than the title is certain, and of its code
+only SCI's is public. The 258 parameters of SCI are trained here, on this kit's own dark clips.
+"""
+
+from __future__ import annotations
+
+from actlumos.baselines.enhancers import take_enhancer
+from actlumos.baselines.networks.curves import SciEnhancer
+from actlumos.baselines.networks.graph import ResidualGraph
+from actlumos.baselines.parts import TokenNet, token_net
+from actlumos.baselines.r2plus1d_gcn_bert import GRAPH, TITLE
+from actlumos.baselines.system import Choice, System
+from actlumos.config import Config
+
+
+def network(num_classes: int, config: Config) -> TokenNet:
+    """Dark and SCI-enhanced clips through one trunk and one graph; the mean of their tokens."""
+    return token_net(
+        num_classes,
+        config,
+        ("dark", "enhanced"),
+        between=ResidualGraph,
+        head="mean",
+        enhancer=SciEnhancer,
+    )
+
+
+SYSTEM = System(
+    name="sci-r2plus1d-gcn",
+    title="SCI + R(2+1)D-GCN",
+    year=2023,
+    venue="AAAI",
+    status="reconstruction",
+    idea="Backbone and graph of R(2+1)D-GCN+BERT without BERT, on the dark clip and its SCI "
+    "version, as we read the title. It brought in an enhancer of 258 parameters.",
+    source="The group of R(2+1)D-GCN+BERT, AAAI 2023 student abstract "
+    "(ojs.aaai.org/index.php/AAAI/article/view/27030); SCI of Ma et al., CVPR 2022 (MIT); no "
+    "code of the recogniser",
+    diagram=(
+        "dark clip -> R(2+1)D-34 (shared) -> GCN (shared) -> mean of 16 tokens -> logits",
+        "dark clip -> SCI (frozen) -> R(2+1)D-34 (shared) -> GCN (shared) -> mean of 16 tokens",
+    ),
+    streams=("dark",),
+    network=network,
+    known="What the title says: SCI, R(2+1)D, GCN. SCI itself is public in full.",
+    unknown="How the two streams are fused, the graph, frames, losses, recipe, and which weights "
+    "SCI had.",
+    ours="Both streams share trunk and graph, each has its own edges, and the mean over the time "
+    "steps of both is classified. SCI is trained on this kit's own dark clips and then frozen.",
+    choices=(
+        Choice("streams", "dark, SCI", "ours", TITLE),
+        Choice("enhancement", "enhancer-sci", "ours", "public weights exist and load by path"),
+        GRAPH,
+        Choice("head", "mean of the tokens of both streams", "ours", f"no BERT, {TITLE}"),
+    ),
+    reported=("SCI + R(2+1)D-GCN",),
+    grew_from=("r2plus1d-gcn-bert",),
+    needs=("enhancer-sci",),
+    begin=take_enhancer,
+)

@@ -1,0 +1,39 @@
+"""How large a published system is, counted from shapes alone."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from actlumos.baselines.system import System
+from actlumos.evaluation.cost import count_gmacs
+from actlumos.views.streams import STORED
+
+
+class Size(NamedTuple):
+    """`params` is a count; `gmacs` are 1e9 multiply-adds of one clip's forward pass."""
+
+    params: int
+    gmacs: float
+
+
+def published_size(system: System, num_classes: int = 11) -> Size:
+    """Size at the published input, in about a third of a second: no weight gets a value.
+
+    A frozen enhancer inside the network counts, and what only the training uses counts among the
+    parameters. Making the streams (optical flow, a lit clip) is not in the multiply-adds.
+
+    Args:
+        system: one of the comparison.
+        num_classes: K; the printed figures are those of ARID's 11.
+    """
+    config = system.settings("paper")
+    # The meta device is faster; only an enhancer that draws noise needs a device that exists.
+    with FakeTensorMode() if system.stage == "enhance" else torch.device("meta"):
+        network = system.network(num_classes, config).eval()
+        shape = config.frames, *config.crop_size
+        clips = [torch.empty(1, STORED.get(name, 3), *shape) for name in system.streams]
+        gmacs = count_gmacs(network, *clips)
+    return Size(sum(p.numel() for p in network.parameters()), gmacs)

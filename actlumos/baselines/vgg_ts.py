@@ -1,0 +1,75 @@
+"""VGG-TS: one VGG-16 sees a frame, a second one sees ten flow fields; their scores are averaged.
+
+The oldest system of the comparison, and the one that brought motion in as a stream of its own.
+Built from the public code that ARID's own archive holds for this row (bryanyzhu's two-stream
+VGG-16). The 144 M parameters that the ActLumos tables print are another network's.
+"""
+
+from __future__ import annotations
+
+from actlumos.baselines.networks.frame2d import vgg_two_stream
+from actlumos.baselines.parts import Normed
+from actlumos.baselines.system import Choice, System, scale_of
+from actlumos.baselines.two_stream import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    STREAMS,
+    late_fusion,
+    late_fusion_terms,
+)
+from actlumos.config import Config
+from actlumos.models.input_norm import InputNorm
+
+CODE = "bryanyzhu/two-stream-pytorch"
+
+
+def network(num_classes: int, config: Config) -> Normed:
+    """Two VGG-16, for one RGB frame and for ten flow fields."""
+    norm = InputNorm("fixed", IMAGENET_MEAN, IMAGENET_STD)
+    return late_fusion(vgg_two_stream(num_classes, scale_of(config)), config, norm)
+
+
+SYSTEM = System(
+    name="vgg-ts",
+    title="VGG-TS",
+    year=2014,
+    venue="NeurIPS",
+    status="lineage",
+    idea="Two picture networks, one for appearance and one for motion. It brought optical flow in "
+    "as a second stream, joined at the very end.",
+    source="Simonyan and Zisserman, Two-Stream Convolutional Networks, NeurIPS 2014; "
+    f"github.com/{CODE} (MIT), as in the archive of ARID's own code",
+    diagram=(
+        "dark frame -> VGG-16 -> scores -> weighted mean",
+        "10 flow fields -> VGG-16 -> scores -> weighted mean",
+    ),
+    streams=STREAMS,
+    network=network,
+    paper={
+        "frame_size": (256, 340),
+        "crop_size": (224, 224),
+        "batch_size": 25,
+        "accumulate": 5,
+    },
+    demo={"norm": "log"},  # `motion` would show a single frame what moves
+    terms=late_fusion_terms,
+    known="ARID's archive holds this two-stream VGG-16: a frame and 20 channels of flow, dropouts "
+    ".9/.9 and .9/.8, flow's first layer averaged from RGB's. The ActLumos tables date it ICLR "
+    "2014; their row equals that of ARID's benchmark page, so it was copied, not retrained.",
+    unknown="ARID's own settings: fusion weight, learning rate steps, test protocol, and whether "
+    "flow was a field or a coloured picture of one.",
+    ours="AdamW at this kit's rate stands in for SGD (.001, momentum .9, decay 5e-4, 250 epochs). "
+    "Frames and stacks come from one window of the clip, both streams are cropped alike, and "
+    "logits are averaged, not probabilities. The demo's nets have batch norm, since they start "
+    "from scratch.",
+    choices=(
+        Choice("flow fields a stack", "10", "lineage", CODE),
+        Choice("dropout, RGB", ".9 / .9", "lineage", CODE),
+        Choice("dropout, flow", ".9 / .8", "lineage", CODE),
+        Choice("weight of flow", "1.5", "ours", "as remembered of the original; not read"),
+        Choice("snippets", "1 in training, 25 in testing", "ours", "25 as remembered; not read"),
+    ),
+    reported=("VGG-TS",),
+    mismatch="144 M is one ImageNet VGG-19 with 1000 classes (143.67 M); a two-stream VGG-16 has "
+    "134.31 M for RGB and 134.32 M for flow.",
+)

@@ -1,0 +1,192 @@
+"""The command line: what can be asked for, and how an error is said.
+
+The commands themselves are in `commands`, imported only when one runs: `--help` must answer
+at once, and PyTorch takes seconds to import.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from actlumos import __version__
+from actlumos.cli import baselines, cost, data, tables
+from actlumos.cli.options import add_command, commas, positive, run_options
+
+USAGE_ERROR = 2
+
+OVERVIEW = """\
+Dark video action recognition: an independent re-implementation of ActLumos.
+
+A run is one data set and split, one profile and one seed; it has a folder under runs/.
+  smoke   seconds a notebook; shows that everything works
+  demo    minutes on a CPU; the numbers of the README
+  paper   R(2+1)D-34, 64 frames at 112 x 112; for GPUs
+"""
+EXAMPLES = """\
+examples:
+  actlumos reproduce --profile demo
+  actlumos reproduce --profile smoke --dataset folder --data-root my_videos
+  actlumos data verify arid-v1.0 --root ARID
+  actlumos reproduce --only 08 --profile paper --dataset arid-v1.0 --data-root ARID --split mean
+  actlumos train teacher --profile demo
+  actlumos evaluate ssl-kd --on folder --on-root my_videos
+  actlumos predict some.mp4 --checkpoint runs/darkroom-demo-s0/ssl-kd/checkpoint.pt
+"""
+ARMS_HELP = """\
+arms, by what they train (what an arm needs is trained first):
+  one stream     dark retinex dark-fixed dark-log
+  two streams    fusion-mean fusion-concat dff teacher
+  pretraining    ssl ssl-a ssl-b ssl-spatial ssl-temporal
+  students       kd ssl-kd ssl-a-kd ssl-b-kd ssl-spatial-kd ssl-temporal-kd
+  controls       one-frame background
+  other systems  baselines/NAME, see `actlumos baselines list`
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what was wrong in one line instead of the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE_ERROR, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def _reproduce(commands: argparse._SubParsersAction) -> None:
+    parser = add_command(
+        commands,
+        "reproduce",
+        "run every notebook without a browser, and print the results",
+        "Finished stages are not repeated: an interrupted command goes on where it stopped.\n\n"
+        "examples:\n  actlumos reproduce --profile smoke\n  actlumos reproduce --only 03,05",
+    )
+    run_options(parser)
+    parser.add_argument(
+        "--only",
+        type=commas,
+        default=[],
+        metavar="03,05",
+        help="only these notebooks, by number or name",
+    )
+    parser.add_argument(
+        "--cell-timeout",
+        type=int,
+        metavar="SECONDS",
+        help="a cell that runs longer has failed (default: by profile)",
+    )
+
+
+def _train(commands: argparse._SubParsersAction) -> None:
+    example = "\nexample:\n  actlumos train teacher --profile smoke"
+    parser = add_command(commands, "train", "train one arm and what it needs", ARMS_HELP + example)
+    parser.add_argument("stage", metavar="STAGE", help="name of an arm, see below")
+    run_options(parser)
+
+
+def _evaluate(commands: argparse._SubParsersAction) -> None:
+    parser = add_command(
+        commands,
+        "evaluate",
+        "test a trained arm on other clips, or on another data set",
+        "On another data set only the classes that both know count, clips and choices alike.\n\n"
+        "examples:\n  actlumos evaluate teacher --clips val\n"
+        "  actlumos evaluate ssl-kd --on folder --on-root my_videos --clips all",
+    )
+    parser.add_argument("stage", metavar="STAGE", help="name of an arm trained in the run")
+    parser.add_argument(
+        "--clips",
+        choices=("train", "val", "test", "all"),
+        default="test",
+        help="which clips (default: test)",
+    )
+    parser.add_argument("--on", default="", metavar="NAME", help="another data set to test on")
+    parser.add_argument("--on-root", default="", metavar="DIR", help="that data set's folder")
+    run_options(parser)
+
+
+def _predict(commands: argparse._SubParsersAction) -> None:
+    parser = add_command(
+        commands,
+        "predict",
+        "name the action in videos",
+        "example:\n  actlumos predict a.mp4 b.mp4 "
+        "--checkpoint runs/darkroom-demo-s0/ssl-kd/checkpoint.pt --top 3",
+    )
+    parser.add_argument("videos", nargs="+", type=Path, metavar="VIDEO", help="video files")
+    parser.add_argument(
+        "--checkpoint", required=True, type=Path, metavar="PATH", help="a trained arm's weights"
+    )
+    parser.add_argument(
+        "--top", type=positive, default=5, metavar="K", help="classes to print (default: 5)"
+    )
+
+
+def _figures(commands: argparse._SubParsersAction) -> None:
+    parser = add_command(
+        commands,
+        "figures",
+        "make every figure and table again from a run's results",
+        "example:\n  actlumos figures --profile demo",
+    )
+    run_options(parser)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line, `--help` texts included."""
+    parser = _Parser(
+        prog="actlumos",
+        description=OVERVIEW,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"actlumos {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    adders = (_reproduce, data.add, _train, _evaluate, _predict, _figures)
+    for add in (*adders, tables.add, cost.add, baselines.add):
+        add(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit code.
+
+    0: done. 1: something failed on the way (a notebook, the disk). 2: bad usage or bad input,
+    said in one line on stderr. 130: interrupted. An error that is ours to fix keeps its
+    traceback.
+    """
+    arguments = build_parser().parse_args(argv)
+    from actlumos.cli import commands
+    from actlumos.notebooks import NotebookError
+
+    command: Callable[[argparse.Namespace], None] = commands.COMMANDS[arguments.command]
+    try:
+        command(arguments)
+    except (NotebookError, data.DataError) as error:
+        return _say(error, 1)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        return _say(error, USAGE_ERROR)
+    except ValueError as error:
+        if not _raised_by_us(error):
+            raise
+        return _say(error, USAGE_ERROR)
+    except OSError as error:
+        return _say(error, 1)
+    except KeyboardInterrupt:
+        return _say("interrupted; the same command goes on from the last finished step", 130)
+    return 0
+
+
+def _say(what: object, code: int) -> int:
+    print(f"actlumos: {' '.join(str(what).split())}", file=sys.stderr)
+    return code
+
+
+def _raised_by_us(error: ValueError) -> bool:
+    """Whether the error was raised in this package, so that its message was meant for the user."""
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    last = traceback.extract_tb(error.__traceback__)[-1].filename
+    return os.path.abspath(last).startswith(package + os.sep)

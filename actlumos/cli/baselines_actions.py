@@ -1,0 +1,216 @@
+"""`actlumos baselines`: list, describe, train and compare the systems that the paper stands beside."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from textwrap import fill
+
+import pandas as pd
+
+from actlumos import baselines
+from actlumos.baselines.size import published_size
+from actlumos.baselines.system import STATUS, System, classification
+from actlumos.cli.runs import open_run_of
+from actlumos.config import profile
+from actlumos.report import baselines as forms
+from actlumos.report import tables
+from actlumos.report.arms import BASELINES, arm_of
+from actlumos.report.results import load_results
+from actlumos.runtime import distributed
+from actlumos.stages import ensure
+from actlumos.stages.runs import Run
+from actlumos.stages.systems import before, choose
+
+LIST_NOTES = (
+    "counted (M): parameters of the published size with 11 classes. printed (M): those in the "
+    f"ActLumos tables; {forms.MARK} the two differ, and `baselines describe NAME` says what is known of "
+    "why.",
+    "GMACs: 1e9 multiply-adds of the network for one clip of the published size. Making optical "
+    "flow, or the lit clip of mfdl, is not in it.",
+    "ARID V1.0, ARID V1.5, Dark48: Top-1 (%) as reported in those tables. Nothing in this list "
+    "was measured here, and several rows are copied from a web page (`baselines describe NAME`).",
+)
+COMPARE_NOTES = (
+    "Interval: Wilson, 95 %, for the test clips drawn. One run is one seed; another seed moves "
+    "every Top-1 by more than the last digit says.",
+    "with needs: minutes with every arm trained before it, which several systems share.",
+    "against one frame: paired, on the same clips, 95 %, for the arm that sees a single frame.",
+    "A reconstruction is not the authors' model, and its figure says nothing about theirs.",
+)
+
+
+def _say(label: str, text: str) -> None:
+    """A paragraph with its label in the margin."""
+    print(fill(text, 100, initial_indent=f"{label:<11}", subsequent_indent=" " * 11))
+
+
+def print_list(arguments: Namespace) -> None:
+    """Print a row a system."""
+    systems = [baselines.find(name) for name in baselines.names()]
+    sizes = {system.name: published_size(system) for system in systems}
+    print(tables.text(forms.size_table(systems, sizes)), end="\n\n")
+    for status, meaning in STATUS.items():
+        _say("", f"{status}: {meaning}.")
+    for note in LIST_NOTES:
+        _say("", note)
+
+
+def describe(arguments: Namespace) -> None:
+    """Print the sheet of a system, or of an enhancer or teacher that one needs.
+
+    Raises:
+        ValueError: there is no such system.
+    """
+    system = baselines.find(arguments.name)
+    when = f", {system.venue} {system.year}" if system.year and system.venue else ""
+    print(f"{system.title}{when} ({system.name})\n")
+    _say("idea", system.idea)
+    _say("status", f"{system.status}: {STATUS[system.status]}.")
+    _say("source", f"{system.source}.")
+    for number, row in enumerate(system.diagram):
+        print(f"{'' if number else 'network':<11}{row}")
+    _say("training", f"{_training(system)}: actlumos train baselines/{system.name}")
+    for label in ("known", "unknown", "ours"):
+        _say(label, getattr(system, label))
+    for label, names in (("grew from", system.grew_from), ("needs", system.needs)):
+        if names:
+            _say(label, ", ".join(names))
+    _print_size(system)
+    print("\nchoices of its own\n" + _table(system.choices, ["name", "value", "origin", "source"]))
+    print("\nsettings that differ from the profile's (value there -> here)")
+    print("\n".join(_changes(system)) or "  none")
+    _print_reported(system)
+
+
+def _training(system: System) -> str:
+    """What it learns from, and its loss where that is its own."""
+    arm = arm_of(system.name)
+    if not arm.startswith(BASELINES):
+        return f"as the arm {arm}"
+    adviser = "".join(system.needs[:1])
+    sources = {
+        "supervised": "labels of dark clips",
+        "distill": f"labels of dark clips and the answers of {adviser}",
+        "adapt": "labels of clips in normal light, and dark clips without labels",
+        "enhance": "clips without labels",
+    }
+    if system.terms is classification:
+        return sources[system.stage]
+    loss = (system.terms.__doc__ or "its own").partition("\n")[0].rstrip(".")
+    return f"{sources[system.stage]}, loss: {loss}"
+
+
+def _print_size(system: System) -> None:
+    size = published_size(system)
+    printed = forms.printed_params(system)
+    beside = "none printed" if printed == tables.MISSING else f"printed (M): {printed}"
+    _say(
+        "size",
+        f"{size.params:,} parameters counted, {beside}; {size.gmacs:.1f} GMACs a clip "
+        "(published size, 11 classes)",
+    )
+    if system.mismatch:
+        _say("", f"{forms.MARK} {system.mismatch}")
+
+
+def _table(rows: tuple, columns: list[str]) -> str:
+    return tables.text(pd.DataFrame(rows, columns=columns)) if rows else "  none"
+
+
+def _changes(system: System) -> Iterator[str]:
+    for name in ("paper", "demo"):
+        usual, here = profile(name).to_dict(), system.settings(name).to_dict()
+        for setting in system.changes(name):
+            if usual[setting] != here[setting]:
+                yield f"  {name}: {setting} {usual[setting]} -> {here[setting]}"
+
+
+def _print_reported(system: System) -> None:
+    rows = forms.reported_of(system)
+    print("\nreported, as printed; nothing of it was measured here")
+    if rows.empty:
+        print("  in none of the tables")
+    for row in rows.itertuples():
+        top5 = "" if pd.isna(row.top5) else f", Top-5 {row.top5:g}"
+        size = "" if pd.isna(row.params_m) else f", {row.params_m:g} M"
+        print(f"  {row.dataset}: {row.method}, Top-1 {row.top1:.2f}{top5}{size}")
+    for note, noted in rows[rows["note"] != ""].groupby("note", sort=False):
+        named = f"  {', '.join(noted['dataset'])}: "
+        print(fill(named + note, 100, subsequent_indent="    "))
+
+
+def train(arguments: Namespace) -> None:
+    """Train the floor, ActLumos and the systems in order, each once, and print the comparison.
+
+    Raises:
+        ValueError: unknown system.
+    """
+    run = open_run_of(arguments)
+    systems, without = choose(arguments.only, run.dataset)
+    arms = dict.fromkeys((forms.FLOOR, forms.STUDENT, *(arm_of(s.name) for s in systems)))
+    for number, arm in enumerate(arms, 1):
+        if distributed.is_main():
+            print(f"[{number}/{len(arms)}] {arm}", flush=True)
+        ensure(run, arm)
+    if distributed.is_main():
+        _compare(run)
+        for system in without:
+            print(
+                f"left out: {system.name}, which learns from clips in normal light; "
+                f"{run.dataset} has none"
+            )
+
+
+def compare(arguments: Namespace) -> None:
+    """Print and write the comparison of what a run has.
+
+    Raises:
+        FileNotFoundError: the run has no system yet.
+    """
+    run = open_run_of(arguments)
+    arms = load_results(run.directory)["arms"]
+    if not any(arm_of(name) in arms for name in baselines.names()):
+        raise FileNotFoundError(f"{run.directory} has no system yet: `actlumos baselines train` makes it")
+    _compare(run)
+
+
+def _compare(run: Run) -> None:
+    """The three tables of a run's systems, on the terminal and as Markdown, CSV and LaTeX."""
+    systems = [baselines.find(name) for name in baselines.names()]
+    results, size = load_results(run.directory), run.config.profile
+    needs = {arm_of(s.name): before(arm_of(s.name), size) for s in systems}
+    made = {
+        "measured": forms.measured_table(systems, results, needs),
+        "differences": forms.differences(systems, results),
+        "beside": forms.beside_table(systems, results),
+    }
+    titles = {
+        "measured": f"Measured here on {run.dataset}, {size} profile, seed {run.seed}",
+        "differences": "Against the ActLumos student, on the same clips (points of Top-1)",
+        "beside": "Reported and measured, never to be read as one column",
+    }
+    for name, table in made.items():
+        shown = tables.text(table.round(3)) if len(table) else "not run"
+        print(f"\n{titles[name]}\n{shown}")
+    print()
+    for note in COMPARE_NOTES:
+        _say("", note)
+    paths = [
+        path
+        for name, table in made.items()
+        for path in tables.export(table, f"baselines-{name}", run.figures, COMPARE_NOTES)
+    ]
+    print(
+        "written:",
+        ", ".join(str(path) for path in paths if path.suffix == ".md"),
+        "(and .csv, .tex)",
+    )
+
+
+ACTIONS: dict[str, Callable[[Namespace], None]] = {
+    "list": print_list,
+    "describe": describe,
+    "train": train,
+    "compare": compare,
+}

@@ -1,0 +1,227 @@
+"""The commands: each reads its arguments, calls one room of the package and prints what it gave."""
+
+from __future__ import annotations
+
+import json
+import time
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from actlumos import notebooks
+from actlumos.cli import baselines, cost, data
+from actlumos.cli import tables as tables_command
+from actlumos.cli.runs import open_run_of, settings_of
+from actlumos.config import Config, digest
+from actlumos.data import published
+from actlumos.data.clips import Clips
+from actlumos.data.manifest import Clip, Manifest
+from actlumos.data.video import probe
+from actlumos.evaluation.evaluate import predict as logits_of
+from actlumos.evaluation.evaluate import restrict, score
+from actlumos.notebooks import StepTime
+from actlumos.report import tables
+from actlumos.report.results import load_results
+from actlumos.runtime import distributed
+from actlumos.runtime.device import pick_device
+from actlumos.stages import classifies, clips_of, ensure, find, load_checkpoint
+from actlumos.stages.arms import OWN
+from actlumos.stages.runs import Run, open_run
+from actlumos.views.streams import STORED
+
+CELL_TIMEOUT = {"smoke": 900, "demo": 3600, "paper": 14 * 24 * 3600}
+"""Seconds after which a cell counts as hung: far above what each profile's longest cell takes."""
+
+
+def reproduce(arguments: Namespace) -> None:
+    """Make the data, run the notebooks, and print results, places and times.
+
+    `--split mean` does so for every official split in turn, and ends with the table over them.
+    """
+    if arguments.split != "mean":
+        return _reproduce(arguments, None)
+    if arguments.out:
+        raise ValueError("--split mean makes a run a split: leave --out away")
+    for split in published.splits_of(arguments.dataset):
+        _reproduce(arguments, split)
+    tables_command.print_tables(arguments.dataset, arguments.profile)
+
+
+def _reproduce(arguments: Namespace, split: int | None) -> None:
+    run = open_run_of(arguments, split)
+    chosen = [path.stem for path in notebooks.choose(arguments.only)]
+    print(f"{len(chosen)} notebooks into {run.directory}, on {run.device}", flush=True)
+    started = time.perf_counter()
+    print(f"data: {run.dataset}", flush=True)
+    print(f"data: {len(run.manifest)} clips of {len(run.manifest.classes)} classes", flush=True)
+    steps = [StepTime("data", time.perf_counter() - started)]
+    timeout = arguments.cell_timeout or CELL_TIMEOUT[arguments.profile]
+    steps += notebooks.run_all(
+        run.directory,
+        _parameters(arguments, run),
+        only=arguments.only,
+        timeout=timeout,
+        echo=_echo,
+    )
+    _summary(run, steps)
+
+
+def _parameters(arguments: Namespace, run: Run) -> dict[str, Any]:
+    """What every notebook is told; the paths are absolute, whatever folder it runs in."""
+    return {
+        "profile": run.config.profile,
+        "dataset": run.dataset,
+        "data_root": str(run.data_root or ""),
+        "out": str(run.directory),
+        "seed": run.seed,
+        "settings": json.loads(json.dumps(settings_of(arguments) | _split_of(run))),
+    }
+
+
+def _split_of(run: Run) -> dict[str, int]:
+    """The split, where the data set has a choice: a notebook's first line stays short."""
+    return {"split": run.split} if len(published.splits_of(run.dataset)) > 1 else {}
+
+
+def _echo(line: str) -> None:
+    print(line, flush=True)
+
+
+def _summary(run: Run, steps: Sequence[StepTime]) -> None:
+    if (run.directory / "results.json").exists():
+        _results(run)
+    print(f"\nexecuted notebooks, .ipynb and .html: {run.directory / 'notebooks'}")
+    print(f"figures and tables: {run.figures}")
+    print(f"results: {run.directory / 'results.json'}\n")
+    for step in [*steps, StepTime("together", sum(step.seconds for step in steps))]:
+        print(f"{step.name:<28}{step.seconds / 60:6.1f} min")
+
+
+def _results(run: Run) -> None:
+    results = load_results(run.directory)
+    print(f"\nResults of {run.directory.name}: Top-1 and Top-5 over test clips, with 95 % interval")
+    print(tables.text(tables.results_table(results)))
+
+
+def train(arguments: Namespace) -> None:
+    """Train an arm, or say what it reached where it is trained already."""
+    find(arguments.stage)
+    trained = ensure(open_run_of(arguments), arguments.stage)
+    if not distributed.is_main():
+        return
+    result = trained.result
+    print(_headline(arguments.stage, result) if "top1" in result else f"{arguments.stage}: done")
+    print(f"weights: {trained.directory / 'checkpoint.pt'}")
+
+
+def _headline(name: str, result: dict) -> str:
+    low, high = result["interval"]
+    return (
+        f"{name}: Top-1 {result['top1']:.1f} % [{low:.1f}, {high:.1f}], "
+        f"Top-5 {result['top5']:.1f} %, {result['n']} clips"
+    )
+
+
+def evaluate(arguments: Namespace) -> None:
+    """Test a trained arm's weights and print Top-1, Top-5 and each class's share."""
+    find(arguments.stage)
+    run, name = open_run_of(arguments), OWN.get(arguments.stage, arguments.stage)
+    model, about = load_checkpoint(run.directory / name / "checkpoint.pt", run.device)
+    if not about["classes"] or not classifies(about["arm"]):
+        raise ValueError(f"{name} is a pretraining or an enhancer: it has no classes to test")
+    run = replace(run, config=about["config"])
+    if about["arm"].clips == "background":
+        raise ValueError(f"{name} looks at no clips; its result.json has its figures")
+    manifest = _shared(_clips_to_test(run, arguments), about["classes"])
+    clips = clips_of(run, about["arm"], manifest)
+    logits, labels = logits_of(model, clips, about["arm"].streams, run.config)
+    result = score(restrict(logits, about["classes"], manifest.classes), labels)
+    print(_headline(f"{name} on {manifest.name}, {arguments.clips}", result))
+    for name, row in zip(manifest.classes, np.asarray(result["confusion"]), strict=True):
+        hits = row[manifest.classes.index(name)]
+        print(f"  {name:<20}{hits:>5} of {row.sum()}")
+
+
+def _clips_to_test(run: Run, arguments: Namespace) -> Manifest:
+    manifest = run.manifest
+    if arguments.on:
+        place = run.directory / "on" / f"{arguments.on}-{digest(arguments.on_root)}"
+        manifest = open_run(run.config.profile, arguments.on, arguments.on_root, place).manifest
+    return manifest if arguments.clips == "all" else manifest.select(arguments.clips)
+
+
+def _shared(manifest: Manifest, known: Sequence[str]) -> Manifest:
+    """The clips of classes that the model knows too, by name without case.
+
+    Raises:
+        ValueError: there is no such clip.
+    """
+    lower = {name.lower() for name in known}
+    kept = [i for i, name in enumerate(manifest.classes) if name.lower() in lower]
+    number = {old: new for new, old in enumerate(kept)}
+    clips = tuple(
+        replace(clip, label=number[clip.label]) for clip in manifest.clips if clip.label in number
+    )
+    if not clips:
+        raise ValueError(
+            f"{manifest.name} has no clip of a class that the model knows: {', '.join(known)}"
+        )
+    return replace(manifest, classes=tuple(manifest.classes[i] for i in kept), clips=clips)
+
+
+def predict(arguments: Namespace) -> None:
+    """Print the most probable classes of each video."""
+    model, about = load_checkpoint(arguments.checkpoint, pick_device())
+    if not classifies(about["arm"]):
+        raise ValueError(f"{arguments.checkpoint} is a pretraining: it has no classes to choose")
+    if behind := set(about["arm"].streams) & set(STORED):
+        raise ValueError(f"{arguments.checkpoint} needs {', '.join(behind)} beside the frames")
+    for video in arguments.videos:
+        clips = _one_clip(video, about["config"])
+        logits, _ = logits_of(model, clips, about["arm"].streams, about["config"])
+        best = torch.softmax(logits[0], dim=0).topk(min(arguments.top, len(about["classes"])))
+        print(video)
+        for probability, index in zip(best.values.tolist(), best.indices.tolist(), strict=True):
+            print(f"  {100 * probability:5.1f} %  {about['classes'][index]}", flush=True)
+
+
+def _one_clip(video: Path, config: Config) -> Clips:
+    """A single file as the data set it is evaluated on, prepared like any other clip."""
+    info, video = probe(video), video.resolve()
+    clip = Clip(video.name, -1, video.stem, "test", info.frames, info.fps)
+    return Clips(
+        Manifest(video.name, video.parent, (), (clip,)),
+        frames=config.frames,
+        stride=config.stride,
+        short_clips=config.short_clips,
+        size=config.frame_size,
+    )
+
+
+def figures(arguments: Namespace) -> None:
+    """Run the notebooks over a run that has results: what is trained is only read."""
+    run = open_run_of(arguments)
+    if not (run.directory / "results.json").exists():
+        raise FileNotFoundError(
+            f"{run.directory} holds no results.json; `actlumos reproduce` makes it"
+        )
+    told, timeout = _parameters(arguments, run), CELL_TIMEOUT[arguments.profile]
+    _summary(run, notebooks.run_all(run.directory, told, timeout=timeout, echo=_echo))
+
+
+COMMANDS: dict[str, Callable[[Namespace], None]] = {
+    "reproduce": reproduce,
+    "data": data.data,
+    "train": train,
+    "evaluate": evaluate,
+    "predict": predict,
+    "figures": figures,
+    "cost": cost.cost,
+    "tables": tables_command.tables,
+    "baselines": baselines.baselines,
+}

@@ -1,0 +1,153 @@
+"""What can be asked of `actlumos data`; the answers are in `cli_data_actions`, imported on use."""
+
+from __future__ import annotations
+
+import argparse
+from argparse import Namespace
+from pathlib import Path
+
+from actlumos.cli.options import add_command, positive, run_options
+
+EXAMPLES = """\
+examples:
+  actlumos data list
+  actlumos data verify arid-v1.0 --root ARID
+  actlumos data prepare arid-v1.0 --root ARID --split 1 --frame-size 128x171
+  actlumos data leaks arid-v1.0=ARID:1 ug2-2021=UG2
+"""
+
+
+class DataError(Exception):
+    """A check was carried out and its answer is no (exit code 1, as for a failed notebook)."""
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """The `data` command with its actions."""
+    summary = "list, make, verify or prepare a data set"
+    parser = add_command(commands, "data", summary, EXAMPLES)
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for adder in (_list, _make, _verify, _prepare, _leaks, _rebuild):
+        adder(actions)
+
+
+def data(arguments: Namespace) -> None:
+    """Carry out `arguments.action`.
+
+    Raises:
+        DataError: `verify` or `leaks` found something.
+    """
+    from actlumos.cli.data_actions import ACTIONS
+
+    ACTIONS[arguments.action](arguments)
+
+
+def _action(
+    actions: argparse._SubParsersAction, name: str, summary: str, epilog: str
+) -> argparse.ArgumentParser:
+    """As `add_command`, which also notes the name of the command: here that stays `data`."""
+    parser = add_command(actions, name, summary, epilog)
+    parser.set_defaults(command="data")
+    return parser
+
+
+def _list(actions: argparse._SubParsersAction) -> None:
+    _action(actions, "list", "names of the data sets", "example:\n  actlumos data list")
+
+
+def _make(actions: argparse._SubParsersAction) -> None:
+    summary = "render or index a run's data set, and print its counts"
+    run_options(_action(actions, "make", summary, "example:\n  actlumos data make"))
+
+
+def _verify(actions: argparse._SubParsersAction) -> None:
+    parser = _action(
+        actions,
+        "verify",
+        "check counts and file names against the lists, and decode every clip",
+        "An interrupted check goes on where it stopped. Exit code 1: not whole.\n\nexamples:\n"
+        "  actlumos data verify arid-v1.0 --root ARID\n"
+        "  actlumos data verify dark48 --root Dark48 --split 2 --report dark48.json --workers 8",
+    )
+    _dataset(parser)
+    parser.add_argument("--split", type=int, metavar="N", help="one split (default: all)")
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE", help="the JSON report (default: under data/verify/)"
+    )
+    _workers(parser)
+
+
+def _prepare(actions: argparse._SubParsersAction) -> None:
+    parser = _action(
+        actions,
+        "prepare",
+        "measure every clip and write the manifest; decode the frames if a size is given",
+        "examples:\n  actlumos data prepare arid-v1.0 --root ARID --split 1\n"
+        "  actlumos data prepare arid-v1.0 --root ARID --frame-size 128x171 --workers 8\n"
+        "  actlumos data prepare folder --root my_videos --on-bad-clip skip",
+    )
+    _dataset(parser)
+    parser.add_argument("--split", type=int, metavar="N", help="the split (default: the first)")
+    parser.add_argument(
+        "--frame-size",
+        type=_size,
+        metavar="HxW",
+        help="also decode, at this height and width, into the cache that training reads",
+    )
+    parser.add_argument(
+        "--on-bad-clip",
+        choices=("error", "skip"),
+        default="error",
+        help="a clip that cannot be read: end with its name, or leave it out (default: error)",
+    )
+    _workers(parser)
+
+
+def _leaks(actions: argparse._SubParsersAction) -> None:
+    parser = _action(
+        actions,
+        "leaks",
+        "what the lists of data sets share that they should not",
+        "Reads lists only; no clip needs to be there. Without a split all are read. Exit code 1: "
+        "something is shared.\n\nexamples:\n  actlumos data leaks dark48=Dark48\n"
+        "  actlumos data leaks arid-v1.0=ARID:1 ug2-2021=UG2",
+    )
+    parser.add_argument(
+        "sets", nargs="+", metavar="NAME=DIR[:SPLIT]", help="data set, its folder, its split"
+    )
+
+
+def _rebuild(actions: argparse._SubParsersAction) -> None:
+    parser = _action(
+        actions,
+        "rebuild",
+        "link Dark48 together by name from your own Kinetics-700 and Moments in Time",
+        "One of the two sources is enough for its part. A repeated command goes on.\n\n"
+        "example:\n  actlumos data rebuild dark48 --kinetics K700 --mit Moments_in_Time "
+        "--lists Dark48/annotations --out Dark48",
+    )
+    parser.add_argument("name", choices=("dark48",), metavar="dark48", help="the data set")
+    parser.add_argument("--kinetics", type=Path, metavar="DIR", help="folder of Kinetics-700")
+    parser.add_argument("--mit", type=Path, metavar="DIR", help="folder of Moments in Time")
+    parser.add_argument(
+        "--lists", type=Path, required=True, metavar="DIR", help="folder of Dark48's lists"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to make")
+
+
+def _dataset(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="DATASET", help="see `actlumos data list`")
+    parser.add_argument("--root", default="", metavar="DIR", help="the data set's folder")
+
+
+def _workers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--workers", type=positive, default=2, metavar="N", help="decoding threads (default: 2)"
+    )
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, _, width = text.lower().partition("x")
+    try:
+        return positive(height), positive(width)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"must be like 128x171, not {text!r}") from None

@@ -1,0 +1,137 @@
+"""What is computed once from each clip and kept beside its frames: optical flow, slow enhancers.
+
+`DerivedCache` says what is computed and where it lies, `cache.fill` computes what is missing, and
+`StackedClips` gives a clip's frames with these channels behind the three colours, for the same
+requests as `Clips`. So a stream that is too slow to make anew for each batch is read like frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from actlumos.data.cache import ClipCache
+from actlumos.data.clips import Clips, Item, Request
+from actlumos.data.manifest import Manifest
+from actlumos.data.video import read_clip, resize_frames, sample_indices
+from actlumos.runtime.files import sweep
+
+_FRAMES_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class DerivedCache(ClipCache):
+    """Something computed from whole clips, a file `[frames, H, W, channels]` uint8 a clip.
+
+    Lies beside the frames of the same folder and size, in `{H}x{W}-{name}`, a file named after
+    its video's digest. With three channels it can stand in for the frames: `Clips(cache=...)`.
+
+    Args:
+        directory, size: of the `ClipCache` it belongs to; clips not kept there are decoded.
+        name: says what is computed and with which settings: other settings, another name.
+        channels: of the result.
+        compute: uint8 `[T, H, W, 3]` to uint8 `[T, H, W, channels]`; several threads call it.
+    """
+
+    name: str
+    channels: int
+    compute: Callable[[np.ndarray], np.ndarray] = field(compare=False, repr=False)
+
+    @property
+    def work(self) -> str:
+        """What filling it is called in a progress bar."""
+        return self.name
+
+    def file(self, manifest: Manifest, index: int) -> Path:
+        """Where clip `index` of a manifest is or will be kept."""
+        source = super().file(manifest, index)
+        return source.parents[1] / f"{source.parent.name}-{self.name}" / source.name
+
+    def holds(self, manifest: Manifest, index: int) -> bool:
+        """Whether clip `index` is there, whole, and of the listed length."""
+        try:
+            kept = np.load(self.file(manifest, index), mmap_mode="r")
+        except (OSError, ValueError, EOFError):
+            return False
+        whole = manifest.clips[index].frames, *self.size, self.channels
+        return kept.dtype == np.uint8 and kept.shape == whole
+
+    def add(self, manifest: Manifest, index: int) -> None:
+        """Compute and keep clip `index`; only under the lock of `cache.fill`.
+
+        Raises:
+            VideoError: the frames are not kept and the video cannot be read.
+        """
+        source = ClipCache(self.directory, self.size)
+        if source.holds(manifest, index):
+            frames = np.load(source.file(manifest, index))
+        else:
+            whole = read_clip(manifest.path(index), np.arange(manifest.clips[index].frames))
+            frames = resize_frames(whole, self.size)
+        sweep(self.file(manifest, index))
+        self.keep(manifest, index, self.compute(frames))
+
+
+def enhanced(frames: np.ndarray, enhancer: Callable[[Tensor], Tensor]) -> np.ndarray:
+    """Frames as an enhancer shows them, 64 at a time.
+
+    Args:
+        frames: uint8 `[T, H, W, 3]`.
+        enhancer: float `[1, 3, T, H, W]` in 0..1 to the same; treats each frame alone.
+
+    Returns:
+        uint8 `[T, H, W, 3]`.
+    """
+    parts = []
+    for some in torch.from_numpy(frames).split(_FRAMES_AT_ONCE):
+        with torch.no_grad():
+            bright = enhancer(some.permute(3, 0, 1, 2)[None].float() / 255)
+        parts.append((bright[0].permute(1, 2, 3, 0) * 255).round().clamp(0, 255).byte())
+    return torch.cat(parts).numpy()
+
+
+class StackedClips(Clips):
+    """Clips with further channels: the frames of a request, and the same frames of each cache.
+
+    An item's `clip` is uint8 `[V, T, H, W, 3 + C]`; on the device `clip[..., :3]` are the
+    colours and the rest the derived channels, in the caches' order.
+
+    Args:
+        manifest: which videos.
+        derived: filled caches of the clips' size.
+        **how: of `Clips`.
+
+    Raises:
+        ValueError: a cache of another size or, unless bad clips are skipped, one that lacks a
+            clip; and what `Clips` raises.
+    """
+
+    def __init__(self, manifest: Manifest, *, derived: Sequence[DerivedCache], **how: Any) -> None:
+        super().__init__(manifest, **how)
+        self._derived = [[cache.find(manifest, i) for i in range(len(self))] for cache in derived]
+        for cache, files in zip(derived, self._derived, strict=True):
+            if cache.size != self.size:
+                raise ValueError(f"{cache.name} is kept at {cache.size}, clips at {self.size}")
+            absent = sum(file is None for file in files)
+            if absent and not self.skips:
+                raise ValueError(f"{cache.name} lacks {absent} clips: call fill first")
+
+    def __getitem__(self, request: Request) -> Item:
+        """As `Clips`, with the caches' channels after the colours."""
+        item, (index, positions) = super().__getitem__(request), request
+        files = [files[index] for files in self._derived]
+        if item["clip"] is None or None in files:
+            return {**item, "clip": None}
+        how = self.manifest.clips[index].frames, self.frames, self.stride, self.short_clips
+        wanted = np.concatenate([sample_indices(*how, position) for position in positions])
+        stack: list[Tensor] = [item["clip"]]
+        for file in files:
+            taken = np.take(np.load(file, mmap_mode="r").view(np.ndarray), wanted, axis=0)
+            stack.append(torch.from_numpy(taken).unflatten(0, (len(positions), self.frames)))
+        return {**item, "clip": torch.cat(stack, dim=-1)}

@@ -1,0 +1,53 @@
+"""The user's own list: any clips, any classes, in a manifest CSV.
+
+    dataset,path,label,class,group,split,frames,fps,sha256
+    ,walk/a.mp4,0,walk,anna,train,,,
+
+The columns are those of `Manifest.write`. `path` is relative to the root, `split` is train, val
+or test, `label` -1 means unlabelled. `frames`, `fps` and `sha256` may be empty and are then
+measured; without a `group` a clip is a group of its own. The list lies at `<root>/manifest.csv`,
+or anywhere if it is named.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from actlumos.data.manifest import SPLITS, read_rows
+from actlumos.data.published.entries import Entry, Listing, bases, stem
+from actlumos.data.published.measure import Measured
+
+DEFAULT = "manifest.csv"
+
+
+def read(name: str, root: Path, split: int, csv: str | Path | None = None) -> Listing:
+    """The list as a listing; roles are the splits.
+
+    Raises:
+        FileNotFoundError: no such folder or list.
+        ValueError: a column is missing, a field does not parse, a split is unknown, or the
+            labels have gaps.
+    """
+    base, path = _place(root, csv)
+    _, classes, clips = read_rows(path)
+    unknown = sorted({clip.split for clip in clips} - set(SPLITS))
+    if unknown:
+        raise ValueError(f"{path}: split {unknown[0]!r} is unknown; use {', '.join(SPLITS)}")
+    entries = [Entry(c.path, c.label, c.split, c.group or stem(c.path)) for c in clips]
+    return Listing(name, split, classes, tuple(entries), base)
+
+
+def given(root: Path, csv: str | Path | None = None) -> dict[str, Measured]:
+    """Path -> what the list itself says of a clip, where it says everything."""
+    _, _, clips = read_rows(_place(root, csv)[1])
+    return {c.path: Measured(c.frames, c.fps, c.sha256) for c in clips if c.frames and c.sha256}
+
+
+def _place(root: Path, csv: str | Path | None) -> tuple[Path, Path]:
+    """The folder that the paths are relative to, and the list."""
+    found = bases(root)
+    base = next((base for base in found if (base / DEFAULT).is_file()), root)
+    path = Path(csv).expanduser() if csv else base / DEFAULT
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such list; write it, or name another CSV")
+    return base, path

@@ -1,0 +1,413 @@
+"""The dark-video systems: sizes, networks that train, what a gradient reaches, what is darkened."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib import import_module
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from actlumos import baselines
+from actlumos.baselines.domain_losses import agreement, darken, discrepancy, mean_luma
+from actlumos.baselines.enhancement_losses import curve_terms, temporal_consistency
+from actlumos.baselines.enhancers import SUPPORT
+from actlumos.baselines.networks.curves import Frozen
+from actlumos.baselines.networks.diffusion import enhance
+from actlumos.baselines.system import System
+from actlumos.config import ORIGINS, Config, profile
+from actlumos.evaluation.cost import count_gmacs
+from actlumos.report.paper import reported
+
+MINE = ("r2plus1d-gcn-bert", "sci-r2plus1d-gcn", "dtcm", "wiid", "mfdl", "dl-kdd")
+ARMS = ("enhancer-sci", "enhancer-curves", "enhancer-diffusion", "dl-kdd-teacher")
+ENHANCERS = ARMS[:3]
+
+# At 11 classes. By hand: the student's 66,655,122 and its trunk's 63,491,975; two graph layers
+# 1,051,136; Zero-DCE 79,416, its separable shape 10,561; SCI 258 and its calibrator 5,619;
+# 8 more positions of 512; DFF of two streams 332,162; MLPs 512-512-128 and 128-128-128
+# with batch norm.
+STUDENT, TRUNK, GRAPH, CLASSIFIER = 66_655_122, 63_491_975, 1_051_136, 513 * 11
+SIZES = {
+    "r2plus1d-gcn-bert": STUDENT + GRAPH + 79_416,
+    "sci-r2plus1d-gcn": TRUNK + CLASSIFIER + GRAPH + 258,
+    "dtcm": 47_543_755 + 10_561,
+    "wiid": TRUNK + CLASSIFIER + 79_416 + 515 * 512 + 513 * 128 + 131 * 128 + 129 * 128,
+    "mfdl": STUDENT + 332_162,
+    "dl-kdd": STUDENT,
+    "enhancer-sci": 258 + 5_619,
+    "enhancer-curves": 79_416,
+    "enhancer-diffusion": 148_068,
+    "dl-kdd-teacher": STUDENT + 79_416,
+}
+
+
+def parameters(model: nn.Module) -> int:
+    return sum(p.numel() for p in model.parameters())
+
+
+def settings(kind: System, scale: str) -> Config:
+    return profile(scale, **kind.changes(scale))
+
+
+def made(name: str, scale: str = "demo", classes: int = 5) -> tuple[System, Config, nn.Module]:
+    kind = baselines.find(name)
+    torch.manual_seed(0)
+    config = settings(kind, scale)
+    return kind, config, kind.network(classes, config)
+
+
+def clips(config: Config, count: int = 1, batch: int = 2, top: float = 0.2) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    shape = (batch, 3, config.frames, *config.crop_size)
+    coarse = [torch.rand(batch, 3, 4, 5, 6, generator=generator) * top for _ in range(count)]
+    return [F.interpolate(c, shape[2:], mode="trilinear") for c in coarse]
+
+
+@cache
+def paper_model(name: str) -> nn.Module:
+    kind = baselines.find(name)
+    with torch.device("meta"):
+        return kind.network(11, kind.settings("paper")).eval()
+
+
+@pytest.mark.parametrize("name", MINE + ARMS)
+def test_the_published_size(name: str) -> None:
+    assert parameters(paper_model(name)) == SIZES[name]
+
+
+@pytest.mark.parametrize("name", MINE)
+def test_a_printed_size_is_ours_or_explained(name: str) -> None:
+    kind, count = baselines.find(name), parameters(paper_model(name)) / 1e6
+    rows = reported()
+    printed = rows[rows.method.isin(kind.reported)].params_m.dropna()
+    assert set(kind.reported) <= set(rows.method)
+    fits = [abs(count - figure) < (1 if figure == round(figure) else 0.1) for figure in printed]
+    assert bool(kind.mismatch) == (not all(fits))
+
+
+def test_dtcm_fits_both_ratios_of_its_abstract() -> None:
+    """71.3 % of DarkLight's printed parameters and 6.4 % of its operations."""
+    clip = torch.empty(1, 3, 64, 112, 112, device="meta")
+    model = paper_model("dtcm")
+    assert parameters(model) / 66.73e6 == pytest.approx(0.713, abs=0.001)
+    assert count_gmacs(model, clip) / 609.4 == pytest.approx(0.064, abs=0.001)
+
+
+@pytest.mark.parametrize("scale", ["demo", "smoke"])
+@pytest.mark.parametrize("name", [n for n in MINE + ARMS[3:] if n != "wiid"])
+def test_it_trains_on_its_own_streams(name: str, scale: str) -> None:
+    kind, config, model = made(name, scale)
+    streams = clips(config, len(kind.streams))
+    output = model.train()(*streams)
+    assert getattr(output, "logits", output).shape == (2, 5)
+    terms = kind.terms(output, torch.tensor([1, 3]), config)
+    terms["loss"].backward()
+    assert {"loss", "top1"} <= set(terms) and terms["loss"].isfinite()
+    for parameter_name, parameter in model.named_parameters():
+        assert parameter.requires_grad == (".enhancer." not in f".{parameter_name}") or (
+            name == "dtcm"
+        )
+        if parameter.requires_grad:
+            assert parameter.grad is not None and parameter.grad.isfinite().all()
+    vector = model.eval().embed(*streams)
+    assert vector.dim() == 2 and len(vector) == 2
+    assert parameters(model) < 2e6
+
+
+def test_the_family_starts_from_the_student_s_weights() -> None:
+    _, _, student = made("r2plus1d-bert")
+    for name in ("r2plus1d-gcn-bert", "dl-kdd", "dl-kdd-teacher", "mfdl"):
+        found = made(name)[2].state_dict()
+        assert all(torch.equal(found[k], v) for k, v in student.state_dict().items()), name
+    found = made("sci-r2plus1d-gcn")[2].state_dict()
+    trunk = {k: v for k, v in student.state_dict().items() if k.startswith("backbone.")}
+    assert trunk and all(torch.equal(found[k], v) for k, v in trunk.items())
+
+
+# What the networks see.
+
+
+def test_the_graph_systems_are_their_parts_in_a_row() -> None:
+    _, config, model = made("r2plus1d-gcn-bert")
+    for layer in model.between.layers:
+        nn.init.ones_(layer.norm.weight)  # at zero the graph is the identity
+    (dark,) = clips(config)
+    bright = model.eval().enhancer.net(dark)
+    tokens = model.between(model.backbone(model.norms[0](bright))).mean((3, 4)).transpose(1, 2)
+    torch.testing.assert_close(model(dark), model.classifier(model.head(tokens)))
+    assert len(model.norms) == 1 and model.norms[0].kind == config.norm_enhanced
+
+    _, config, model = made("sci-r2plus1d-gcn")
+    for layer in model.between.layers:
+        nn.init.ones_(layer.norm.weight)
+    model.eval()
+    seen = dark, model.enhancer.net(dark)
+    maps = [model.between(model.backbone(n(c))) for n, c in zip(model.norms, seen, strict=True)]
+    vector = torch.stack([m.mean((2, 3, 4)) for m in maps]).mean(0)
+    torch.testing.assert_close(model(dark), model.classifier(vector), rtol=1e-4, atol=1e-5)
+    assert model.head is None and [n.kind for n in model.norms] == [
+        config.norm, config.norm_enhanced
+    ]  # fmt: skip
+
+
+def test_mfdl_takes_the_clip_that_its_diffusion_lights() -> None:
+    kind = baselines.find("mfdl")
+    assert kind.streams == ("dark", "lit") and kind.needs == (kind.lit_by,)
+    _, config, model = made("mfdl")
+    dark, lit = clips(config, 2)
+    first = model.eval()(dark, lit)
+    for other in ((dark, dark), (lit, lit), (lit, dark)):
+        assert not torch.allclose(first, model(*other))
+
+
+def test_dtcm_is_trained_by_labels_light_and_coherence() -> None:
+    kind, config, model = made("dtcm")
+    (dark,) = clips(config)
+    label = torch.tensor([1, 3])
+    output = model.eval()(dark)
+    assert torch.equal(output.dark, dark)
+    torch.testing.assert_close(output.logits, model.recogniser(model.enhancer(dark)))
+    terms = kind.terms(output, label, config)
+    light = curve_terms(output.bright, dark, output.bends)["loss"]
+    wanted = F.cross_entropy(output.logits, label) + 0.1 * light
+    wanted = wanted + temporal_consistency(output.bright, dark)
+    torch.testing.assert_close(terms["loss"], wanted)
+    F.cross_entropy(output.logits, label).backward()
+    assert all(p.grad.abs().sum() > 0 for p in model.enhancer.parameters())  # labels alone reach it
+
+
+# Enhancers.
+
+
+@pytest.mark.parametrize("name", ENHANCERS)
+@pytest.mark.parametrize("scale", ["demo", "smoke"])
+def test_an_enhancer_trains_without_labels(name: str, scale: str) -> None:
+    kind, config, model = made(name, scale)
+    streams = clips(config, len(kind.streams), batch=4)
+    if name == "enhancer-diffusion":
+        nn.init.normal_(model.enhancer.before.second.weight, std=0.02)
+    terms = kind.terms(model.train()(*streams), None, config)
+    terms["loss"].backward()
+    used = [p.grad is not None and p.grad.isfinite().all() for p in model.parameters()]
+    assert all(used) and terms["loss"].isfinite() and kind.stage == "enhance"
+    bright = model.eval()(streams[0])
+    assert bright.shape == streams[0].shape and bright.min() >= 0 and bright.max() <= 1
+    torch.testing.assert_close(model(streams[0]), bright)
+
+
+def test_the_diffusion_lights_frames_in_any_number_from_one_noise() -> None:
+    _, _, model = made("enhancer-diffusion")
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.05)
+    frames = np.random.default_rng(0).integers(0, 60, (70, 12, 16, 3), np.uint8)
+    lit = model.train().enhance_frames(frames)  # 64 frames at a time
+    assert lit.dtype == np.uint8 and lit.shape == frames.shape
+    np.testing.assert_array_equal(lit[65:], model.enhance_frames(frames[65:]))
+    clip = torch.from_numpy(frames[:3]).permute(3, 0, 1, 2)[None] / 255
+    wanted = enhance(model.enhancer, clip, model.steps, torch.Generator().manual_seed(0))
+    np.testing.assert_allclose(lit[:3] / 255, wanted[0].permute(1, 2, 3, 0), atol=0.51 / 255)
+
+
+USERS = [n for n in (*MINE, "dl-kdd-teacher") if baselines.find(n).begin]
+
+
+@pytest.mark.parametrize("name", USERS)
+def test_a_trained_enhancer_is_copied_in_and_stays_as_it_is(name: str) -> None:
+    kind, config, model = made(name)
+    (need,) = kind.needs
+    trained = SUPPORT[need].network(5, config)
+    for parameter in trained.parameters():
+        nn.init.normal_(parameter, std=0.1)
+    kind.begin(model, {need: trained})
+    wanted = {k: v.clone() for k, v in trained.enhancer.state_dict().items()}
+    assert isinstance(model.enhancer, Frozen)
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], 0.1)
+    streams = clips(config, 2 if name == "wiid" else 1)
+    for _ in range(2):
+        loss = kind.terms(model.train()(*streams), torch.tensor([1, 3]), config)["loss"]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert not any(part.training for part in model.enhancer.modules())
+    found = model.enhancer.net.state_dict()
+    assert list(found) == list(wanted) and all(torch.equal(found[k], wanted[k]) for k in wanted)
+    assert all(p.grad is None for p in model.enhancer.parameters())
+
+
+def test_what_is_needed_exists_and_comes_first() -> None:
+    for name in MINE + ARMS:
+        kind = baselines.find(name)
+        assert set(kind.needs) <= set(SUPPORT) - {name}
+        assert kind.begin is None or len(kind.needs) == 1
+        assert kind.lit_by in ("", *kind.needs) and ("lit" in kind.streams) == bool(kind.lit_by)
+    assert hasattr(made("enhancer-diffusion")[2], "enhance_frames")
+    assert tuple(SUPPORT) == ARMS and not set(SUPPORT) & set(baselines.names())
+
+
+# WiiD.
+
+
+def wiid() -> tuple[System, Config, nn.Module, Tensor, Tensor]:
+    kind, config, model = made("wiid")
+    (light,), (dark,) = clips(config, top=1, batch=4), clips(config, top=0.1, batch=4)
+    return kind, config, model, light, dark.flip(0)
+
+
+def test_wiid_aligns_with_a_gradient_and_without_a_dark_label() -> None:
+    kind, config, model, light, dark = wiid()
+    label = torch.tensor([0, 1, 2, 3])
+    output = model.train()(light, dark)
+    assert output.logits.shape == output.darkened.shape == (4, 5)
+    output.vectors.retain_grad()
+    terms = kind.terms(output, label, config)
+    terms["loss"].backward(retain_graph=True)
+    assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
+    reached = output.vectors.grad.abs().sum(2)
+    assert (reached > 0).all()  # light, darkened, dark and brightened views alike
+    output.vectors.grad = None
+    terms["apart"].backward(retain_graph=True)
+    assert (output.vectors.grad.abs().sum(2) > 0).all()
+    output.vectors.grad = None
+    (terms["ce"] + terms["ce_darkened"]).backward()
+    assert (output.vectors.grad[:, :2].abs().sum(2) > 0).all()
+    assert output.vectors.grad[:, 2:].abs().sum() == 0  # no label speaks of a dark clip
+
+
+def test_wiid_s_loss_is_the_sum_it_says() -> None:
+    kind, config, model, light, dark = wiid()
+    label = torch.tensor([0, 1, 2, 3])
+    output = model.eval()(light, dark)
+    q, z = output.predicted, output.projected
+    pairs = ((0, 1), (1, 0), (2, 3), (3, 2))
+    agree = sum(2 - 2 * F.cosine_similarity(q[:, a], z[:, b]).mean() for a, b in pairs) / 4
+    v = output.vectors
+    apart = discrepancy(v[:, 1], v[:, 2]) + discrepancy(v[:, 0], v[:, 3])
+    both = F.cross_entropy(output.logits, label) + F.cross_entropy(output.darkened, label)
+    terms = kind.terms(output, label, config)
+    torch.testing.assert_close(terms["loss"], both + 0.13 * agree + 0.1 * apart)
+    torch.testing.assert_close(output.logits, model(light), rtol=1e-4, atol=1e-5)
+    views = model.embed(dark), model.embed(model.enhancer(dark))
+    torch.testing.assert_close(v[:, 2:], torch.stack(views, 1), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("scale", ["demo", "smoke"])
+def test_wiid_runs_at_both_sizes_and_tests_on_dark_clips_alone(scale: str) -> None:
+    kind, config, model = made("wiid", scale)
+    light, dark = clips(config, 2)
+    terms = kind.terms(model.train()(light, dark), torch.tensor([1, 3]), config)
+    assert {"loss", "top1", "agree", "apart"} <= set(terms) and terms["loss"].isfinite()
+    assert model.eval()(dark).shape == (2, 5) and model.embed(dark).dim() == 2
+    assert kind.streams == ("dark",) and kind.stage == "adapt"
+
+
+# Domains.
+
+
+def test_a_darkened_clip_is_as_dark_as_asked_and_keeps_its_motion() -> None:
+    light = F.interpolate(torch.rand(6, 3, 3, 4, 4), (8, 30, 40), mode="trilinear") * 0.9
+    luma = torch.tensor([8.0, 12, 16, 20, 24, 30]) / 255
+    dark = darken(light, luma, torch.Generator().manual_seed(0))
+    assert dark.shape == light.shape and dark.min() >= 0 and dark.max() <= 1
+    assert (mean_luma(dark) - luma).abs().max() < 1.5 / 255
+    torch.testing.assert_close(dark * 255, (dark * 255).round(), atol=1e-4, rtol=0)
+    for bright, shade in zip(light, dark, strict=True):
+        pair = torch.stack([bright.flatten(), shade.flatten()])
+        assert torch.corrcoef(pair)[0, 1] > 0.6
+    noise = dark.diff(dim=2).std((1, 2, 3, 4)) * 255
+    assert noise.max() > 1.3 * noise.min()  # drawn for each clip
+    # A still scene: what moves is the noise alone, in every pixel and frame anew.
+    still = darken(light[:, :, :1].expand(-1, -1, 8, -1, -1), luma)
+    moves = still.diff(dim=2).std((1, 2, 3, 4)) * 255 / 2**0.5
+    assert moves.min() > 0.4 and moves.max() < 4.5
+
+
+def test_darkening_follows_its_formula_and_its_generator(monkeypatch: pytest.MonkeyPatch) -> None:
+    light, luma = torch.rand(2, 3, 3, 6, 8), torch.tensor([0.05, 0.1])
+    first = darken(light, luma, torch.Generator().manual_seed(1))
+    assert torch.equal(first, darken(light, luma, torch.Generator().manual_seed(1)))
+    assert not torch.equal(first, darken(light, luma, torch.Generator().manual_seed(2)))
+    monkeypatch.setattr("actlumos.baselines.domain_losses.NOISE", (0.0, 0.0))
+    monkeypatch.setattr("actlumos.baselines.domain_losses.CAMERA_GAMMA", (1.1, 1.1))
+    dark = darken(light, luma).double()
+    for clip, shade, level in zip(light.double(), dark, luma, strict=True):
+        bent = clip**2
+        weights = torch.tensor([0.299, 0.587, 0.114], dtype=torch.float64).view(3, 1, 1, 1)
+        wanted = bent * level / (bent * weights).sum(0).mean()
+        torch.testing.assert_close(shade, wanted, atol=0.51 / 255, rtol=0)
+    black = darken(torch.zeros(1, 3, 2, 4, 4), torch.tensor([0.05]))
+    assert black.isfinite().all() and black.max() < 0.1
+    with pytest.raises(ValueError, match="luma a clip"):
+        darken(light, luma[:1])
+
+
+def test_the_discrepancy_is_that_of_its_loops() -> None:
+    generator = torch.Generator().manual_seed(0)
+    a, b = torch.randn(4, 3, generator=generator), torch.randn(5, 3, generator=generator) + 1
+    everything = [*a.tolist(), *b.tolist()]
+
+    def square(x: list[float], y: list[float]) -> float:
+        return sum((i - j) ** 2 for i, j in zip(x, y, strict=True))
+
+    width = sum(square(x, y) for x in everything for y in everything) / (9 * 8)
+
+    def kernel(x: list[float], y: list[float]) -> float:
+        return sum(np.exp(-square(x, y) / (width * s)) for s in (0.25, 0.5, 1, 2, 4)) / 5
+
+    def mean(xs: list[list[float]], ys: list[list[float]]) -> float:
+        return float(np.mean([kernel(x, y) for x in xs for y in ys]))
+
+    xs, ys = a.tolist(), b.tolist()
+    wanted = mean(xs, xs) + mean(ys, ys) - 2 * mean(xs, ys)
+    assert discrepancy(a, b).item() == pytest.approx(wanted, rel=1e-4)
+    assert discrepancy(a, a).item() == pytest.approx(0, abs=1e-6)
+    assert discrepancy(a, b) < discrepancy(a, b + 2)
+    with pytest.raises(ValueError, match="need"):
+        discrepancy(a, b[:, :2])
+
+
+def test_the_discrepancy_moves_both_sets_together() -> None:
+    a, b = torch.randn(16, 4).requires_grad_(), (torch.randn(16, 4) + 2).requires_grad_()
+    discrepancy(a, b).backward()
+    assert a.grad.mean() < 0 < b.grad.mean()  # a step against the gradient: a goes up, b down
+
+
+def test_agreement_has_a_gradient_on_one_side() -> None:
+    q, z = torch.randn(4, 3).requires_grad_(), torch.randn(4, 3).requires_grad_()
+    agreement(q, z).backward()
+    assert q.grad.abs().sum() > 0 and z.grad is None
+    assert agreement(q, 3 * q).item() == pytest.approx(0, abs=1e-6)
+    assert agreement(q, -q).item() == pytest.approx(4)
+
+
+# What the files say.
+
+
+@pytest.mark.parametrize("name", MINE + ARMS)
+def test_the_description_is_complete(name: str) -> None:
+    kind = baselines.find(name)
+    assert kind.name == name
+    for text in (kind.title, kind.idea, kind.source, kind.known, kind.unknown, kind.ours):
+        assert len(text) > 2 and "  " not in text
+    assert 1 <= len(re.findall(r"[.](?: |$)", kind.idea)) <= 3
+    assert set(kind.grew_from) <= set(baselines.names()) - {name}
+    assert all(baselines.find(parent).year <= kind.year for parent in kind.grew_from)
+    assert {choice.origin for choice in kind.choices} <= set(ORIGINS) and kind.choices
+    assert all(" -> " in row for row in kind.diagram)
+    for scale in ("paper", "demo"):
+        kind.settings(scale)
+
+
+@pytest.mark.parametrize("name", MINE)
+def test_nothing_reconstructed_is_called_the_authors(name: str) -> None:
+    kind = baselines.find(name)
+    module = import_module(f"actlumos.baselines.{name.replace('-', '_')}")
+    text = " ".join([module.__doc__ or "", kind.title, kind.idea, kind.known, kind.ours])
+    assert kind.status == "reconstruction" and "reconstruction" in (module.__doc__ or "")
+    assert not re.search(r"(?i)\b(authors'|official|original (code|model|weights))", text)
+    assert re.search(r"(?i)\bno code|never released", text + kind.source)
+    assert not kind.changes("demo")  # equal conditions: the profile's own recipe
