@@ -35,7 +35,7 @@ def find(name: str) -> System:
     """
     if name in _NAMES:
         return import_module(f"{__name__}.{name.replace('-', '_')}").SYSTEM
-    support = import_module(f"{__name__}.support").SUPPORT
+    support = import_module(f"{__name__}.enhancers").SUPPORT
     if name in support:
         return support[name]
     raise ValueError(f"unknown system {name!r}: choose one of {', '.join(_NAMES)}")
