@@ -1,9 +1,15 @@
 """Every hyperparameter, read from one ledger.
 
-`ledger.csv` has a row a hyperparameter: its value in each profile, where the paper profile's
-value comes from (`paper`, `lineage`: the public code this method grows from, or `ours`), the
-source and a note. `Config` is one column of that ledger with types. There is no other place
-where a default stands.
+`ledger.csv` has one row per hyperparameter: its value in each profile, the origin of the paper
+profile's value, the source and a note. Origins:
+
+    paper        the ActLumos paper says it
+    prior code   public code that the method builds on: LateTemporalModeling3DCNN (R(2+1)D + BERT),
+                 DarkLight, ig65m-pytorch, SupContrast and others, named in the row
+    ours         our choice, because neither says it
+
+`Config` is one column of the ledger with types. `NetworkConfig` is the part that decides a
+network's shape. Defaults are in the ledger only.
 """
 
 from __future__ import annotations
@@ -20,16 +26,47 @@ from typing import Any
 import pandas as pd
 
 PROFILES = ("smoke", "demo", "paper")
-ORIGINS = ("paper", "lineage", "ours")
+ORIGINS = ("paper", "prior code", "ours")
 _LEDGER = Path(__file__).with_name("ledger.csv")
 
 
-@dataclass(frozen=True)
-class Config:
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """The shape of a network: the ledger's `model` section and the number of frames of a clip.
+
+    Passed whole to every network; `profile(...)` gives one with values.
+    """
+
+    frames: int
+    layers: tuple[int, ...]
+    widths: tuple[int, ...]
+    stem: int
+    temporal_strides: tuple[int, ...]
+    midplanes: str
+    bn_momentum: float
+    bn_eps: float
+    norm: str
+    norm_enhanced: str
+    fusion_reduction: int
+    projection: int
+    bert_layers: int
+    bert_heads: int
+    token_keep: float
+    bert_dropout: float
+    bert_start: str
+    classifier_dropout: float
+    checkpoint_activations: bool
+
+    def norm_of(self, stream: str) -> str:
+        """Kind of `InputNorm` of a stream: `norm` for `dark`, `norm_enhanced` for all others."""
+        return self.norm if stream == "dark" else self.norm_enhanced
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(NetworkConfig):
     """One profile of the ledger; the meaning of each field is its row's note."""
 
     profile: str
-    frames: int
     stride: int
     short_clips: str
     on_bad_clip: str
@@ -47,23 +84,7 @@ class Config:
     flow_enhancement: str
     flow_bound: float
     flow_weights: str
-    layers: tuple[int, ...]
-    widths: tuple[int, ...]
-    stem: int
-    temporal_strides: tuple[int, ...]
-    midplanes: str
-    bn_momentum: float
-    bn_eps: float
     weights: str
-    norm: str
-    norm_enhanced: str
-    fusion_reduction: int
-    bert_layers: int
-    bert_heads: int
-    token_keep: float
-    bert_dropout: float
-    bert_start: str
-    classifier_dropout: float
     batch_size: int
     accumulate: int
     learning_rate: float
@@ -75,11 +96,9 @@ class Config:
     epochs_pretrain: int
     epochs_distill: int
     precision: str
-    checkpoint_activations: bool
     checkpoint_minutes: float
     lambda_sup: float
     tau_sup: float
-    projection: int
     tau_ssl: float
     ssl_crop_scales: tuple[float, ...]
     ssl_photometric: float
@@ -111,15 +130,6 @@ class Config:
                 f"unknown {sorted(set(values) - wanted)}"
             )
         return cls(**_with_tuples(values))
-
-    def dial(self) -> dict[str, Any]:
-        """The sizes that student, teacher and their variants share, as `Recogniser` names them."""
-        same = ("frames", "layers", "widths", "stem", "temporal_strides", "midplanes")
-        same += ("bn_momentum", "bn_eps", "checkpoint_activations")
-        same += ("bert_layers", "bert_dropout", "bert_start")
-        other = {"heads": self.bert_heads, "keep": self.token_keep}
-        dropout = {"dropout": self.classifier_dropout}
-        return {name: getattr(self, name) for name in same} | other | dropout
 
     def with_(self, **changes: Any) -> Config:
         """A copy with some fields changed; an unknown field is an error."""

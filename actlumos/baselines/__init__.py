@@ -1,44 +1,37 @@
-"""Every system that the paper stands beside, built from shared parts: `names`, `find`, `build`.
+"""Every system of the comparison, one file each: a `CARD` (what is known) and a `RECIPE`.
 
-A system is one file here with a `SYSTEM`; `actlumos train baselines/NAME` trains it with the loop, the
-clips and the test that the method itself has.
+`actlumos train baselines/NAME` trains one with the loop, the clips and the test that the method
+itself has. A recipe is built from the paper's own stages (`actlumos.stages`) wherever the system
+is trained in the same way.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 
 from torch import nn
 
-from actlumos.baselines.system import STATUS, Choice, System
+from actlumos.arms import BASELINES, SYSTEMS, Card, module_of
+from actlumos.config import profile
+from actlumos.stages.recipe import before, find
 
-__all__ = ["STATUS", "Choice", "System", "build", "find", "names"]
-
-_NAMES = (
-    "vgg-ts", "tsn", "i3d-rgb", "i3d-two-stream", "p3d-199", "r2plus1d-34", "resnet3d-18",
-    "resnet3d-50", "resnet3d-101", "r2plus1d-bert", "darklight-r2plus1d-34",
-    "darklight-resnext-101", "mran", "r2plus1d-gcn-bert", "sci-r2plus1d-gcn", "dtcm", "wiid",
-    "mfdl", "md-bert", "dl-kdd", "actlumos-student", "actlumos-teacher",
-)  # fmt: skip
+__all__ = ["build", "card", "choose", "names"]
 
 
 def names() -> tuple[str, ...]:
     """Every system: frames and flow, 3-D networks, temporal heads, dark video, ActLumos."""
-    return _NAMES
+    return SYSTEMS
 
 
-def find(name: str) -> System:
-    """The system of that name, or the supporting arm (an enhancer, a teacher) of a system.
+def card(name: str) -> Card:
+    """What is known of a system, or of an enhancer or teacher that one needs.
 
     Raises:
-        ValueError: there is none; the message lists the systems.
+        ValueError: there is none of that name; the message lists the systems.
     """
-    if name in _NAMES:
-        return import_module(f"{__name__}.{name.replace('-', '_')}").SYSTEM
-    support = import_module(f"{__name__}.enhancers").SUPPORT
-    if name in support:
-        return support[name]
-    raise ValueError(f"unknown system {name!r}: choose one of {', '.join(_NAMES)}")
+    module_of(BASELINES + name)
+    return import_module(f"{__name__}.{name.replace('-', '_')}").CARD
 
 
 def build(name: str, num_classes: int, scale: str = "paper") -> nn.Module:
@@ -50,11 +43,35 @@ def build(name: str, num_classes: int, scale: str = "paper") -> nn.Module:
         scale: `paper` for the published size, `demo` for one that a CPU trains in minutes.
 
     Returns:
-        A network that takes a float `[B, C, T, h, w]` a stream of the system, and gives logits
-        `[B, K]` or something with `.logits`.
+        A network that takes one float `[B, C, T, h, w]` per stream of the system, and gives
+        logits `[B, K]` or something with `.logits`.
 
     Raises:
         ValueError: unknown name or scale.
     """
-    system = find(name)
-    return system.network(num_classes, system.settings(scale))
+    if scale not in ("paper", "demo"):
+        raise ValueError(f"scale is {scale!r}: choose 'paper' or 'demo'")
+    recipe = find(BASELINES + name)
+    return recipe.network(num_classes, recipe.settings(profile(scale)))
+
+
+def choose(names_: Sequence[str], dataset: str) -> tuple[tuple[Card, ...], tuple[Card, ...]]:
+    """The systems of these names that a data set can train, and those that it cannot.
+
+    Args:
+        names_: of `names()`; none means all of them.
+        dataset: only `darkroom` has each of its dark clips in normal light too.
+
+    Raises:
+        ValueError: there is no such system.
+    """
+    if unknown := [name for name in names_ if name not in SYSTEMS]:
+        raise ValueError(f"unknown system {unknown[0]!r}: choose from {', '.join(SYSTEMS)}")
+    cards = [card(name) for name in names_ or SYSTEMS]
+    without = [c for c in cards if dataset != "darkroom" and _needs_normal_light(c.name)]
+    return tuple(c for c in cards if c not in without), tuple(without)
+
+
+def _needs_normal_light(name: str) -> bool:
+    arm = BASELINES + name
+    return any(find(need).needs_normal_light for need in (arm, *before(arm)))

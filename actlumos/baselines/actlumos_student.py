@@ -7,17 +7,9 @@ distillation. A reconstruction: of the paper, figures and abstract can be read.
 
 from __future__ import annotations
 
-from actlumos.baselines.system import Choice, System
-from actlumos.config import Config
-from actlumos.models import Student
+from actlumos.arms import Card, Choice
 
-
-def network(num_classes: int, config: Config) -> Student:
-    """The network of the arm `ssl-kd`, and of every other student."""
-    return Student(num_classes, norm=config.norm, **config.dial())
-
-
-SYSTEM = System(
+CARD = Card(
     name="actlumos-student",
     title="ActLumos (student)",
     year=2025,
@@ -28,9 +20,6 @@ SYSTEM = System(
     source="arXiv 2502.03724 v2: abstract and figures; no code",
     diagram=("dark clip -> R(2+1)D-34 -> 8 tokens -> BERT -> logits",),
     streams=("dark",),
-    network=network,
-    stage="distill",
-    needs=("actlumos-teacher",),
     known="Dark frames only, in training and testing; 67 M parameters, which fit R(2+1)D-34 with "
     "one BERT layer; the form of its two stages, as the figures draw them.",
     unknown="Temperature and weight of the distillation, augmentations and loss of the "

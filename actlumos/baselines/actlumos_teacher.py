@@ -7,21 +7,12 @@ SupCon between the two streams. A reconstruction: of the paper, figures and abst
 
 from __future__ import annotations
 
-from actlumos.baselines.recogniser import sizes
-from actlumos.baselines.system import Choice, System
-from actlumos.config import Config
-from actlumos.models import Teacher
+from actlumos.arms import Card, Choice
 
 STREAMS = ("dark", "retinex")
 FIGURE = "figures of arXiv 2502.03724 v2"
 
-
-def network(num_classes: int, config: Config) -> Teacher:
-    """The network of the arm `teacher`."""
-    return Teacher(num_classes, fusion="dff", **sizes(config, STREAMS))
-
-
-SYSTEM = System(
+CARD = Card(
     name="actlumos-teacher",
     title="ActLumos (teacher)",
     year=2025,
@@ -35,7 +26,6 @@ SYSTEM = System(
         "Retinex clip -> R(2+1)D-34 (shared) -> DFF -> 8 tokens -> BERT -> logits",
     ),
     streams=STREAMS,
-    network=network,
     known="Two streams, shared weights, DFF with a softmax over the streams, BERT, and a loss of "
     "cross-entropy and supervised contrast, as the figures draw them.",
     unknown="Its accuracy, the kind of Retinex, the weight and temperature of the contrast, "

@@ -6,17 +6,18 @@ has no licence and several defects that are left out here; its own parameter cou
 
 from __future__ import annotations
 
-from actlumos.baselines.parts import TokenNet, token_net
-from actlumos.baselines.system import Choice, System
+from actlumos.arms import Card, Choice
+from actlumos.baselines.networks.common import TokenNet, token_net
 from actlumos.config import Config
+from actlumos.stages.supervised import Supervised
 
 CODE = "Ticuby/Darklight-Pytorch"
 STREAMS = ("dark", "gamma")
 GAMMA = 1.8
 CHOICES = (
-    Choice("gamma", "1.8", "lineage", f"{CODE}, README; its scripts default to 1 and 2"),
-    Choice("tokens kept in training", "all", "lineage", CODE),
-    Choice("dropout", ".8 (demo: 0)", "lineage", CODE),
+    Choice("gamma", "1.8", "prior code", f"{CODE}, README; its scripts default to 1 and 2"),
+    Choice("tokens kept in training", "all", "prior code", CODE),
+    Choice("dropout", ".8 (demo: 0)", "prior code", CODE),
 )
 
 
@@ -25,7 +26,7 @@ def network(num_classes: int, config: Config) -> TokenNet:
     return token_net(num_classes, config, STREAMS)
 
 
-SYSTEM = System(
+CARD = Card(
     name="darklight-r2plus1d-34",
     title="DarkLight-R(2+1)D-34",
     year=2021,
@@ -40,9 +41,6 @@ SYSTEM = System(
         "gamma 1.8 clip -> R(2+1)D-34 (shared) -> 8 tokens -> BERT over 16 -> logits",
     ),
     streams=STREAMS,
-    network=network,
-    paper={"gamma": GAMMA, "token_keep": 1.0},
-    demo={"gamma": GAMMA},
     known="One trainable backbone from IG-65M weights, 8 + 8 tokens, no masking, the same crop and "
     "flip for both streams, AdamW 1e-5, 8 x 16 clips a step, ten crops, mean of the logits.",
     unknown="Which gamma was tested with: the scripts' defaults differ from training's. The lists "
@@ -55,4 +53,11 @@ SYSTEM = System(
     mismatch="63 M is the backbone alone (63.49 M) without its head of 3.16 M. The other printed "
     "figure, 66.73 M, is .07 M above the code's 66.66 M; why is unknown.",
     grew_from=("r2plus1d-bert",),
+)
+
+RECIPE = Supervised(
+    network=network,
+    streams=CARD.streams,
+    paper={"gamma": GAMMA, "token_keep": 1.0},
+    demo={"gamma": GAMMA},
 )

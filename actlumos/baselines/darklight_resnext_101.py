@@ -6,12 +6,14 @@ ResNeXt-101 whose last block late temporal modelling narrows to 512 channels (FR
 
 from __future__ import annotations
 
+from actlumos.arms import Card, Choice
 from actlumos.baselines.darklight_r2plus1d_34 import CHOICES, GAMMA, STREAMS
+from actlumos.baselines.networks.common import TokenNet, norm_of, scale_of
 from actlumos.baselines.networks.resnet3d import resnext3d_101
-from actlumos.baselines.parts import TokenNet, norm_of
-from actlumos.baselines.system import Choice, System, scale_of
+from actlumos.baselines.public_weights import load_public
 from actlumos.config import Config
 from actlumos.models.input_norm import InputNorm
+from actlumos.stages.supervised import Supervised
 
 # Of the older weights, which know RGB in 0..255 less a mean; the one for 64 frames is of these.
 MEAN, STD = (114.7748 / 255, 107.7354 / 255, 99.4750 / 255), (1 / 255,) * 3
@@ -21,10 +23,10 @@ def network(num_classes: int, config: Config) -> TokenNet:
     """DarkLight's wiring around ResNeXt: 64 frames give 4 tokens a stream, so 8 in all."""
     trunk = resnext3d_101(scale=scale_of(config), frmb=True)
     norms = [norm_of(name, config, InputNorm("fixed", MEAN, STD)) for name in STREAMS]
-    return TokenNet(trunk, num_classes, config, norms)
+    return TokenNet(num_classes, config, norms, trunk=trunk)
 
 
-SYSTEM = System(
+CARD = Card(
     name="darklight-resnext-101",
     title="DarkLight-ResNeXt-101",
     year=2021,
@@ -39,9 +41,6 @@ SYSTEM = System(
         "gamma 1.8 clip -> 3D-ResNeXt-101 (shared) -> 4 tokens -> BERT over 8 -> logits",
     ),
     streams=STREAMS,
-    network=network,
-    paper={"gamma": GAMMA, "token_keep": 1.0},
-    demo={"gamma": GAMMA},
     known="Only what the row's title says: DarkLight's framework and a 3D-ResNeXt-101.",
     unknown="Everything else. No commit of the public code holds it.",
     ours="All of it beside the title: one shared trunk with FRMB, whose 64 frames become 4 tokens "
@@ -51,4 +50,12 @@ SYSTEM = System(
     mismatch="88 M fits no build from public pieces: a shared trunk with FRMB and head has "
     "47.36 M, with FRAB 52.45 M, two separate trunks 91.6 or 95.0 M.",
     grew_from=("darklight-r2plus1d-34", "resnet3d-101"),
+)
+
+RECIPE = Supervised(
+    network=network,
+    streams=CARD.streams,
+    paper={"gamma": GAMMA, "token_keep": 1.0},
+    demo={"gamma": GAMMA},
+    load=load_public,
 )

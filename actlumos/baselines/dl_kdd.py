@@ -7,9 +7,10 @@ loss and its pre-training, it is what distillation alone is worth.
 
 from __future__ import annotations
 
-from actlumos.baselines.parts import TokenNet, token_net
-from actlumos.baselines.system import Choice, System
+from actlumos.arms import Card, Choice
+from actlumos.baselines.networks.common import TokenNet, token_net
 from actlumos.config import Config
+from actlumos.stages.distill import Distilled
 
 SOURCE = "Chang, Chen and Tseng, DL-KDD, arXiv 2406.02468, 2024: abstract only; no code"
 
@@ -19,7 +20,7 @@ def network(num_classes: int, config: Config) -> TokenNet:
     return token_net(num_classes, config, ("dark",))
 
 
-SYSTEM = System(
+CARD = Card(
     name="dl-kdd",
     title="DL-KDD",
     year=2024,
@@ -30,7 +31,6 @@ SYSTEM = System(
     source=SOURCE,
     diagram=("dark clip -> R(2+1)D-34 -> 8 tokens -> BERT -> logits",),
     streams=("dark",),
-    network=network,
     known="Teacher on enhanced video; student on the original with labels and the teacher's soft "
     "targets; the original alone at test time; up to 4.18 points gained on Dark48. A summary "
     "by others names Zero-DCE as the enhancer.",
@@ -44,6 +44,9 @@ SYSTEM = System(
         Choice("teacher", "dl-kdd-teacher", "ours", "one enhanced stream; its backbone unknown"),
     ),
     grew_from=("r2plus1d-bert",),
-    stage="distill",
-    needs=("dl-kdd-teacher",),
+)
+
+RECIPE = Distilled(
+    network=network,
+    teacher="baselines/dl-kdd-teacher",
 )

@@ -10,14 +10,17 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from actlumos.arms import Card, Choice
 from actlumos.baselines.darklight_resnext_101 import MEAN, STD
 from actlumos.baselines.enhancement_losses import curve_terms
+from actlumos.baselines.networks.common import Normed, norm_of, scale_of
 from actlumos.baselines.networks.curves import CurveNet, apply_curves
 from actlumos.baselines.networks.resnet3d import resnext3d_101
-from actlumos.baselines.parts import Normed, norm_of
-from actlumos.baselines.system import Choice, System, Terms, classification, scale_of
+from actlumos.baselines.public_weights import load_public
 from actlumos.config import Config
 from actlumos.models.input_norm import InputNorm
+from actlumos.stages.supervised import Supervised, cross_entropy
+from actlumos.stages.task import Terms
 
 COHERENCE = 10.0  # of the consistency over time, beside the other parts of `curve_terms`
 LIGHT = 0.1  # of all of them, beside cross-entropy
@@ -61,13 +64,13 @@ def network(num_classes: int, config: Config) -> Cascade:
 
 def terms(output: Enlightened, label: Tensor, config: Config) -> Terms:
     """CE + .1 (light + 10 consistency over time), the light as `curve_terms` has it."""
-    named = classification(output, label, config)
+    named = cross_entropy(output, label, config)
     light = curve_terms(output.bright, output.dark, output.bends, COHERENCE)
     extra = {"light": light["loss"], "coherence": light["coherence"]}
     return {**named, **extra, "loss": named["loss"] + LIGHT * light["loss"], "ce": named["loss"]}
 
 
-SYSTEM = System(
+CARD = Card(
     name="dtcm",
     title="DTCM",
     year=2023,
@@ -78,8 +81,6 @@ SYSTEM = System(
     source="Tu, Liu, Zhang, Mu and Yuan, DTCM, IEEE TIP 32:3507-3520, 2023: abstract only; no code",
     diagram=("dark clip -> curve network -> 3D-ResNeXt-101 -> mean -> logits",),
     streams=("dark",),
-    network=network,
-    terms=terms,
     known="Enhancer and recogniser in a row, trained together; a loss that takes the enhanced "
     "clip's coherence from the RGB difference of the dark frames; 71.3 % of DarkLight's "
     "parameters and 6.4 % of its operations.",
@@ -95,4 +96,10 @@ SYSTEM = System(
     ),
     reported=("DTCM",),
     grew_from=("darklight-resnext-101",),
+)
+
+RECIPE = Supervised(
+    network=network,
+    terms=terms,
+    load=load_public,
 )

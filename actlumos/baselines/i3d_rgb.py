@@ -6,11 +6,13 @@ tables print. Its reported accuracy on ARID V1.0 is the one that two sources dis
 
 from __future__ import annotations
 
+from actlumos.arms import Card, Choice
+from actlumos.baselines.networks.common import Normed, norm_of, scale_of
 from actlumos.baselines.networks.inception3d import i3d
-from actlumos.baselines.parts import Normed, norm_of
-from actlumos.baselines.system import Choice, System, scale_of
+from actlumos.baselines.public_weights import load_public
 from actlumos.config import Config
 from actlumos.models.input_norm import InputNorm
+from actlumos.stages.supervised import Supervised
 
 CODE = "piergiaj/pytorch-i3d"
 HALVES = {"mean": (0.5,) * 3, "std": (0.5,) * 3}  # 0..1 to -1..1
@@ -31,7 +33,7 @@ def network(num_classes: int, config: Config) -> Normed:
     return Normed([norm], i3d(num_classes, scale_of(config)))
 
 
-SYSTEM = System(
+CARD = Card(
     name="i3d-rgb",
     title="I3D-RGB",
     year=2017,
@@ -43,9 +45,6 @@ SYSTEM = System(
     f"github.com/{CODE} (Apache-2.0)",
     diagram=("dark clip -> Inception-v1 in 3-D -> mean over time -> logits",),
     streams=("dark",),
-    network=network,
-    paper=PAPER,
-    demo=DEMO,
     known="64 frames of 224 x 224 in -1..1, SAME padding, scores averaged over time. The 12.29 M "
     "beside Dark48 in the tables is the figure for 11 classes, so it was not counted there.",
     unknown="Who trained the 68.29 of the ActLumos table: ARID's benchmark page gives 54.68 with "
@@ -53,8 +52,15 @@ SYSTEM = System(
     ours="AdamW at this kit's rate stands in for SGD (.1, momentum .9, decay 1e-7); the frame "
     "size before the crop, and ten crops of one window for the test.",
     choices=(
-        Choice("dropout", ".5", "lineage", CODE),
-        Choice("clips a step", "10 x 4", "lineage", CODE),
+        Choice("dropout", ".5", "prior code", CODE),
+        Choice("clips a step", "10 x 4", "prior code", CODE),
     ),
     reported=("I3D-RGB",),
+)
+
+RECIPE = Supervised(
+    network=network,
+    paper=PAPER,
+    demo=DEMO,
+    load=load_public,
 )

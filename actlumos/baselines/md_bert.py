@@ -10,10 +10,10 @@ from typing import Any
 
 from torch import Tensor
 
-from actlumos.baselines.recogniser import sizes
-from actlumos.baselines.system import Choice, System
+from actlumos.arms import Card, Choice
 from actlumos.config import Config
 from actlumos.models import Teacher
+from actlumos.stages.supervised import Supervised
 
 STREAMS = ("dark", "gamma", "histogram")
 FIGURE = "figures of arXiv 2502.03724 v1"
@@ -22,8 +22,8 @@ FIGURE = "figures of arXiv 2502.03724 v1"
 class FusedNet(Teacher):
     """`Teacher` for cross-entropy alone: nothing is projected, and the output is logits."""
 
-    def __init__(self, num_classes: int, **settings: Any) -> None:
-        super().__init__(num_classes, **settings)
+    def __init__(self, num_classes: int, config: Config, **options: Any) -> None:
+        super().__init__(num_classes, config, **options)
         del self.projector
 
     def forward(self, *streams: Tensor) -> Tensor:
@@ -33,10 +33,10 @@ class FusedNet(Teacher):
 
 def network(num_classes: int, config: Config) -> FusedNet:
     """One backbone for three streams, DFF with v1's sigmoid, BERT."""
-    return FusedNet(num_classes, fusion="dff-sigmoid", **sizes(config, STREAMS))
+    return FusedNet(num_classes, config, streams=STREAMS, fusion="dff-sigmoid")
 
 
-SYSTEM = System(
+CARD = Card(
     name="md-bert",
     title="MD-BERT",
     year=2025,
@@ -51,7 +51,6 @@ SYSTEM = System(
         "equalised clip -> R(2+1)D-34 (shared) -> DFF -> 8 tokens -> BERT -> logits",
     ),
     streams=STREAMS,
-    network=network,
     known="Three streams, shared weights, DFF as drawn (sum, a global and a local branch, sigmoid, "
     "weights divided by their sum), BERT. Gamma is stated as 2.5, and pixels of a figure agree.",
     unknown="The recipe, the frames a clip, the number of parameters, and what the drawing of DFF "
@@ -66,4 +65,9 @@ SYSTEM = System(
     ),
     reported=("MD-BERT",),
     grew_from=("darklight-r2plus1d-34",),
+)
+
+RECIPE = Supervised(
+    network=network,
+    streams=CARD.streams,
 )

@@ -8,21 +8,21 @@ result of this recipe says nothing about the published system.
 
 from __future__ import annotations
 
+from actlumos.arms import Card, Choice
 from actlumos.baselines.md_bert import FusedNet
-from actlumos.baselines.recogniser import sizes
-from actlumos.baselines.system import Choice, System
 from actlumos.config import Config
+from actlumos.stages.supervised import Supervised
 
-STREAMS = ("dark", "lit")
+STREAMS = ("dark", "enhanced")
 TITLE = "only the title is known"
 
 
 def network(num_classes: int, config: Config) -> FusedNet:
     """One backbone for the dark and the lit clip, DFF with softmax, BERT."""
-    return FusedNet(num_classes, fusion="dff", **sizes(config, STREAMS))
+    return FusedNet(num_classes, config, streams=STREAMS)
 
 
-SYSTEM = System(
+CARD = Card(
     name="mfdl",
     title="MFDL (recipe after its title)",
     year=2025,
@@ -37,7 +37,6 @@ SYSTEM = System(
         "dark clip -> diffusion (frozen) -> R(2+1)D-34 (shared) -> DFF -> 8 tokens -> BERT",
     ),
     streams=STREAMS,
-    network=network,
     known="The title and the rows of the ActLumos tables, one of which spells it MDFL.",
     unknown="All of it: which modalities are fused and how, the diffusion model, backbone, size, "
     "frames, recipe.",
@@ -51,6 +50,11 @@ SYSTEM = System(
     ),
     reported=("MFDL",),
     grew_from=("darklight-r2plus1d-34",),
-    needs=("enhancer-diffusion",),
-    lit_by="enhancer-diffusion",
+)
+
+RECIPE = Supervised(
+    network=network,
+    streams=CARD.streams,
+    support=("baselines/enhancer-diffusion",),
+    stored_enhancer="baselines/enhancer-diffusion",
 )

@@ -6,9 +6,10 @@ ActLumos; nothing that can be read of the paper uses it.
 
 from __future__ import annotations
 
-from actlumos.baselines.parts import TokenNet, token_net
-from actlumos.baselines.system import Choice, System
+from actlumos.arms import Card, Choice
+from actlumos.baselines.networks.common import TokenNet, token_net
 from actlumos.config import Config
+from actlumos.stages.supervised import Supervised
 
 SPREAD = {"stride": 0, "short_clips": "span"}  # as far apart as the clip allows
 
@@ -18,7 +19,7 @@ def network(num_classes: int, config: Config) -> TokenNet:
     return token_net(num_classes, config, ("dark",))
 
 
-SYSTEM = System(
+CARD = Card(
     name="mran",
     title="MRAN (Delta Sampling R-BERT)",
     year=2021,
@@ -30,9 +31,6 @@ SYSTEM = System(
     "action recognition, CVPRW 2021 (arXiv 2107.05202): abstract and opening only",
     diagram=("dark frames from all of the clip -> R(2+1)D-34 -> 8 tokens -> BERT -> logits",),
     streams=("dark",),
-    network=network,
-    paper=SPREAD,
-    demo=SPREAD,
     known="Supervised on ARID, with several training and inference strategies, domain transfer "
     "among them, and a simple rule for choosing frames.",
     unknown="Whether the row named MRAN is this paper at all; the rule itself, the losses, the "
@@ -45,4 +43,10 @@ SYSTEM = System(
     ),
     reported=("MRAN",),
     grew_from=("r2plus1d-bert",),
+)
+
+RECIPE = Supervised(
+    network=network,
+    paper=SPREAD,
+    demo=SPREAD,
 )

@@ -6,12 +6,14 @@ the tables.
 
 from __future__ import annotations
 
+from actlumos.arms import Card, Choice
+from actlumos.baselines.networks.common import Normed, norm_of, scale_of
 from actlumos.baselines.networks.p3d import p3d_199
-from actlumos.baselines.parts import Normed, norm_of
-from actlumos.baselines.system import Choice, System, scale_of
+from actlumos.baselines.public_weights import load_public
 from actlumos.baselines.two_stream import IMAGENET_MEAN, IMAGENET_STD
 from actlumos.config import Config
 from actlumos.models.input_norm import InputNorm
+from actlumos.stages.supervised import Supervised
 
 CODE = "qijiezhao/pseudo-3d-pytorch"
 
@@ -22,30 +24,34 @@ def network(num_classes: int, config: Config) -> Normed:
     return Normed([norm], p3d_199(num_classes, scale_of(config)))
 
 
-SYSTEM = System(
+CARD = Card(
     name="p3d-199",
     title="P3D-199",
     year=2017,
     venue="ICCV",
-    status="lineage",
+    status="prior code",
     idea="A residual network as deep as ResNet-152 whose 3 x 3 x 3 kernels are a spatial and a "
     "temporal one. It added the split, and three ways of joining the halves that take turns.",
     source="Qiu, Yao and Mei, Pseudo-3D Residual Networks, ICCV 2017; "
     f"github.com/{CODE} (MIT), github.com/ZhaofanQiu/pseudo-3d-residual-networks (MIT)",
     diagram=("dark clip -> P3D blocks A, B, C in turn -> 2-D res5 -> mean -> logits",),
     streams=("dark",),
-    network=network,
-    paper={"frames": 16, "frame_size": (183, 243), "crop_size": (160, 160)},
     known="16 frames of 160 x 160, ImageNet's mean and standard deviation, 128 clips a step.",
     unknown="Where 62 M comes from, and who trained the reported row and from what weights.",
     ours="AdamW at this kit's rate; the frame size before the crop has the lineage's proportions. "
     "Dropout is the PyTorch code's, where its author names .9. Users report that the released "
     "weights are weak: look at their result before building on them.",
     choices=(
-        Choice("dropout", ".5", "lineage", CODE),
-        Choice("clips a step", "8 x 16 = 128", "lineage", f"its author, {CODE} issue 12"),
+        Choice("dropout", ".5", "prior code", CODE),
+        Choice("clips a step", "8 x 16 = 128", "prior code", f"its author, {CODE} issue 12"),
     ),
     reported=("P3D-199",),
     mismatch="62 M fits no public build: the public code counts 65.70 M for 11 classes and "
     "66.49 M for Kinetics' 400.",
+)
+
+RECIPE = Supervised(
+    network=network,
+    paper={"frames": 16, "frame_size": (183, 243), "crop_size": (160, 160)},
+    load=load_public,
 )

@@ -6,9 +6,10 @@ public code (the IG-65M variant of the network; late temporal modelling's plain 
 
 from __future__ import annotations
 
-from actlumos.baselines.parts import TokenNet, token_net
-from actlumos.baselines.system import Choice, System
+from actlumos.arms import Card, Choice
+from actlumos.baselines.networks.common import TokenNet, token_net
 from actlumos.config import Config
+from actlumos.stages.supervised import Supervised
 
 HEAD = "LateTemporalModeling3DCNN (rgb_r2plus1d_32f_34)"
 
@@ -18,7 +19,7 @@ def network(num_classes: int, config: Config) -> TokenNet:
     return token_net(num_classes, config, ("dark",), head="mean")
 
 
-SYSTEM = System(
+CARD = Card(
     name="r2plus1d-34",
     title="R(2+1)D-34",
     year=2018,
@@ -30,8 +31,6 @@ SYSTEM = System(
     "github.com/moabitcoin/ig65m-pytorch (MIT), github.com/facebookresearch/VMZ (Apache-2.0)",
     diagram=("dark clip -> R(2+1)D-34 -> mean -> logits",),
     streams=("dark",),
-    network=network,
-    paper={"frames": 32},
     known="The network, layer by layer, as the public IG-65M weights have it: 63.50 M "
     "parameters, where torchvision's rule for the inner channels would give 61.63 M.",
     unknown="What the reported 62.87 was pre-trained on. The gap to DarkLight on the same "
@@ -39,9 +38,14 @@ SYSTEM = System(
     ours="AdamW at the family's rate stands in for the SGD (1e-2) that late temporal modelling "
     "has for its plain head.",
     choices=(
-        Choice("frames", "32 of 112 x 112", "lineage", HEAD),
-        Choice("dropout", ".8 (demo: 0)", "lineage", HEAD),
+        Choice("frames", "32 of 112 x 112", "prior code", HEAD),
+        Choice("dropout", ".8 (demo: 0)", "prior code", HEAD),
     ),
     reported=("R(2+1)D-34",),
     grew_from=("p3d-199",),
+)
+
+RECIPE = Supervised(
+    network=network,
+    paper={"frames": 32},
 )

@@ -6,9 +6,10 @@ student has the same network, weight for weight, so what is between the two is t
 
 from __future__ import annotations
 
-from actlumos.baselines.parts import TokenNet, token_net
-from actlumos.baselines.system import Choice, System
+from actlumos.arms import Card, Choice
+from actlumos.baselines.networks.common import TokenNet, token_net
 from actlumos.config import Config
+from actlumos.stages.supervised import Supervised
 
 CODE = "LateTemporalModeling3DCNN (rgb_r2plus1d_64f_34_bert10, BERT5)"
 
@@ -18,7 +19,7 @@ def network(num_classes: int, config: Config) -> TokenNet:
     return token_net(num_classes, config, ("dark",))
 
 
-SYSTEM = System(
+CARD = Card(
     name="r2plus1d-bert",
     title="R(2+1)D-34 + BERT",
     year=2020,
@@ -30,7 +31,6 @@ SYSTEM = System(
     "BERT, ECCVW 2020; github.com/artest08/LateTemporalModeling3DCNN (MIT)",
     diagram=("dark clip -> R(2+1)D-34 -> 8 tokens -> BERT -> logits",),
     streams=("dark",),
-    network=network,
     known="Network, input (64 frames of 112 x 112) and recipe are public: AdamW 1e-5, decay 1e-3, "
     "8 x 16 clips a step, a plateau schedule, IG-65M weights. A token is kept with "
     "probability .8 in training.",
@@ -38,8 +38,12 @@ SYSTEM = System(
     ours="Its layer norm is PyTorch's, and batch norm's momentum is .1 where the code has .9; the "
     "epoch is chosen on validation clips, not on the test clips as there.",
     choices=(
-        Choice("tokens kept in training", ".8 (demo: all)", "lineage", CODE),
-        Choice("dropout", ".8 (demo: 0)", "lineage", CODE),
+        Choice("tokens kept in training", ".8 (demo: all)", "prior code", CODE),
+        Choice("dropout", ".8 (demo: 0)", "prior code", CODE),
     ),
     grew_from=("r2plus1d-34",),
+)
+
+RECIPE = Supervised(
+    network=network,
 )

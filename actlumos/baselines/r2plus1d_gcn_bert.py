@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from actlumos.baselines.enhancers import curve_net, take_enhancer
+from actlumos.arms import Card, Choice
+from actlumos.baselines.enhancement import take_enhancer
+from actlumos.baselines.enhancer_curves import curve_net
+from actlumos.baselines.networks.common import TokenNet, token_net
 from actlumos.baselines.networks.graph import ResidualGraph
-from actlumos.baselines.parts import TokenNet, token_net
-from actlumos.baselines.system import Choice, System
 from actlumos.config import Config
+from actlumos.stages.supervised import Supervised
 
 TITLE = "as remembered of the abstract; not read"
 GRAPH = Choice(
@@ -34,7 +36,7 @@ def network(num_classes: int, config: Config) -> TokenNet:
     )
 
 
-SYSTEM = System(
+CARD = Card(
     name="r2plus1d-gcn-bert",
     title="R(2+1)D-GCN+BERT",
     year=2022,
@@ -48,7 +50,6 @@ SYSTEM = System(
         "dark clip -> curve network (frozen) -> R(2+1)D-34 -> GCN -> 8 tokens -> BERT -> logits",
     ),
     streams=("dark",),
-    network=network,
     known="The names of its parts, and 68 M parameters, which leave .8 to 1.8 M for the graph. The "
     "patent puts an enhancement before the recogniser and speaks against graphs given in "
     "advance. The ActLumos tables date it 2023.",
@@ -64,6 +65,10 @@ SYSTEM = System(
     ),
     reported=("R(2+1)D-GCN+BERT",),
     grew_from=("r2plus1d-bert",),
-    needs=("enhancer-curves",),
+)
+
+RECIPE = Supervised(
+    network=network,
+    support=("baselines/enhancer-curves",),
     begin=take_enhancer,
 )

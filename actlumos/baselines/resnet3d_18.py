@@ -6,11 +6,13 @@ shortcuts are convolutions.
 
 from __future__ import annotations
 
+from actlumos.arms import Card, Choice
+from actlumos.baselines.networks.common import Normed, norm_of, scale_of
 from actlumos.baselines.networks.resnet3d import resnet3d
-from actlumos.baselines.parts import Normed, norm_of
-from actlumos.baselines.system import Choice, System, scale_of
+from actlumos.baselines.public_weights import load_public
 from actlumos.config import Config
 from actlumos.models.input_norm import InputNorm
+from actlumos.stages.supervised import Supervised
 
 CODE = "kenshohara/3D-ResNets-PyTorch"
 STATISTICS = {"mean": (0.4345, 0.4051, 0.3775), "std": (0.2768, 0.2713, 0.2737)}
@@ -23,7 +25,7 @@ OURS = (
     "AdamW at this kit's rate stands in for SGD (.1, momentum .9, decay 1e-3); the lineage's crops "
     "for random ones down to a quarter; ten crops of one window for the mean over all windows."
 )
-CHOICES = (Choice("clips a step", "8 x 16 = 128", "lineage", CODE),)
+CHOICES = (Choice("clips a step", "8 x 16 = 128", "prior code", CODE),)
 
 
 def network(num_classes: int, config: Config) -> Normed:
@@ -32,7 +34,7 @@ def network(num_classes: int, config: Config) -> Normed:
     return Normed([norm], resnet3d(18, num_classes, scale_of(config)))
 
 
-SYSTEM = System(
+CARD = Card(
     name="resnet3d-18",
     title="3D-ResNet-18",
     year=2018,
@@ -43,12 +45,16 @@ SYSTEM = System(
     source=SOURCE,
     diagram=("dark clip -> 3D-ResNet-18 -> mean -> logits",),
     streams=("dark",),
-    network=network,
-    paper=PAPER,
     known="16 frames of 112 x 112, 128 clips a step; the count, 33.21 M, rounds to the printed 33.",
     unknown="Which net the reported row is: ARID's code takes torchvision's r3d_18, which has "
     "another stem and no max-pool and also rounds to 33 M. Its pre-training is not said.",
     ours=OURS,
     choices=CHOICES,
     reported=("3D-ResNet-18",),
+)
+
+RECIPE = Supervised(
+    network=network,
+    paper=PAPER,
+    load=load_public,
 )

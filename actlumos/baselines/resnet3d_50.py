@@ -6,12 +6,14 @@ Built from the public code (kenshohara), whose count of
 
 from __future__ import annotations
 
+from actlumos.arms import Card
+from actlumos.baselines.networks.common import Normed, norm_of, scale_of
 from actlumos.baselines.networks.resnet3d import resnet3d
-from actlumos.baselines.parts import Normed, norm_of
+from actlumos.baselines.public_weights import load_public
 from actlumos.baselines.resnet3d_18 import CHOICES, OURS, PAPER, SOURCE, STATISTICS
-from actlumos.baselines.system import System, scale_of
 from actlumos.config import Config
 from actlumos.models.input_norm import InputNorm
+from actlumos.stages.supervised import Supervised
 
 
 def network(num_classes: int, config: Config) -> Normed:
@@ -20,7 +22,7 @@ def network(num_classes: int, config: Config) -> Normed:
     return Normed([norm], resnet3d(50, num_classes, scale_of(config)))
 
 
-SYSTEM = System(
+CARD = Card(
     name="resnet3d-50",
     title="3D-ResNet-50",
     year=2018,
@@ -31,8 +33,6 @@ SYSTEM = System(
     source=SOURCE,
     diagram=("dark clip -> 3D-ResNet-50 -> mean -> logits",),
     streams=("dark",),
-    network=network,
-    paper=PAPER,
     known="16 frames of 112 x 112, 128 clips a step; 46.22 M parameters for 11 classes, which the "
     "tables print for Dark48 too. The row for ARID V1.0 equals that of ARID's benchmark page, so "
     "it was copied, not retrained.",
@@ -41,4 +41,10 @@ SYSTEM = System(
     choices=CHOICES,
     reported=("3D-ResNet-50",),
     grew_from=("resnet3d-18",),
+)
+
+RECIPE = Supervised(
+    network=network,
+    paper=PAPER,
+    load=load_public,
 )

@@ -6,13 +6,14 @@ only SCI's is public. The 258 parameters of SCI are trained here, on this kit's 
 
 from __future__ import annotations
 
-from actlumos.baselines.enhancers import take_enhancer
+from actlumos.arms import Card, Choice
+from actlumos.baselines.enhancement import take_enhancer
+from actlumos.baselines.networks.common import TokenNet, token_net
 from actlumos.baselines.networks.curves import SciEnhancer
 from actlumos.baselines.networks.graph import ResidualGraph
-from actlumos.baselines.parts import TokenNet, token_net
 from actlumos.baselines.r2plus1d_gcn_bert import GRAPH, TITLE
-from actlumos.baselines.system import Choice, System
 from actlumos.config import Config
+from actlumos.stages.supervised import Supervised
 
 
 def network(num_classes: int, config: Config) -> TokenNet:
@@ -27,7 +28,7 @@ def network(num_classes: int, config: Config) -> TokenNet:
     )
 
 
-SYSTEM = System(
+CARD = Card(
     name="sci-r2plus1d-gcn",
     title="SCI + R(2+1)D-GCN",
     year=2023,
@@ -43,7 +44,6 @@ SYSTEM = System(
         "dark clip -> SCI (frozen) -> R(2+1)D-34 (shared) -> GCN (shared) -> mean of 16 tokens",
     ),
     streams=("dark",),
-    network=network,
     known="What the title says: SCI, R(2+1)D, GCN. SCI itself is public in full.",
     unknown="How the two streams are fused, the graph, frames, losses, recipe, and which weights "
     "SCI had.",
@@ -57,6 +57,10 @@ SYSTEM = System(
     ),
     reported=("SCI + R(2+1)D-GCN",),
     grew_from=("r2plus1d-gcn-bert",),
-    needs=("enhancer-sci",),
+)
+
+RECIPE = Supervised(
+    network=network,
+    support=("baselines/enhancer-sci",),
     begin=take_enhancer,
 )

@@ -7,8 +7,10 @@ from typing import NamedTuple
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from actlumos.baselines.system import System
+from actlumos.arms import BASELINES
+from actlumos.config import profile
 from actlumos.evaluation.cost import count_gmacs
+from actlumos.stages.recipe import find
 from actlumos.views.streams import STORED
 
 
@@ -19,21 +21,22 @@ class Size(NamedTuple):
     gmacs: float
 
 
-def published_size(system: System, num_classes: int = 11) -> Size:
+def published_size(name: str, num_classes: int = 11) -> Size:
     """Size at the published input, in about a third of a second: no weight gets a value.
 
     A frozen enhancer inside the network counts, and what only the training uses counts among the
     parameters. Making the streams (optical flow, a lit clip) is not in the multiply-adds.
 
     Args:
-        system: one of the comparison.
+        name: of a system, or of what one needs.
         num_classes: K; the printed figures are those of ARID's 11.
     """
-    config = system.settings("paper")
+    recipe = find(BASELINES + name)
+    config = recipe.settings(profile("paper"))
     # The meta device is faster; only an enhancer that draws noise needs a device that exists.
-    with FakeTensorMode() if system.stage == "enhance" else torch.device("meta"):
-        network = system.network(num_classes, config).eval()
+    with torch.device("meta") if recipe.classifies else FakeTensorMode():
+        network = recipe.network(num_classes, config).eval()
         shape = config.frames, *config.crop_size
-        clips = [torch.empty(1, STORED.get(name, 3), *shape) for name in system.streams]
+        clips = [torch.empty(1, STORED.get(stream, 3), *shape) for stream in recipe.streams]
         gmacs = count_gmacs(network, *clips)
     return Size(sum(p.numel() for p in network.parameters()), gmacs)

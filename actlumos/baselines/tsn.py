@@ -6,12 +6,14 @@ and which streams the ARID row had is not public, so that part is a guess, and i
 
 from __future__ import annotations
 
+from actlumos.arms import Card, Choice
+from actlumos.baselines.networks.common import Normed, scale_of
 from actlumos.baselines.networks.frame2d import tsn_two_stream
-from actlumos.baselines.parts import Normed
-from actlumos.baselines.system import Choice, System, scale_of
+from actlumos.baselines.public_weights import load_public
 from actlumos.baselines.two_stream import STREAMS, late_fusion, late_fusion_terms
 from actlumos.config import Config
 from actlumos.models.input_norm import InputNorm
+from actlumos.stages.supervised import Supervised
 
 CODE = "yjxiong/tsn-pytorch"
 MEAN, STD = (128 / 255, 117 / 255, 104 / 255), (1 / 255,) * 3  # RGB; the weights know 0..255
@@ -23,12 +25,12 @@ def network(num_classes: int, config: Config) -> Normed:
     return late_fusion(tsn_two_stream(num_classes, scale_of(config)), config, norm)
 
 
-SYSTEM = System(
+CARD = Card(
     name="tsn",
     title="TSN",
     year=2016,
     venue="ECCV",
-    status="lineage",
+    status="prior code",
     idea="A clip is cut into segments, and one picture network scores a snippet of each. It added "
     "the consensus: the mean of the scores is trained, so the loss sees the whole clip.",
     source="Wang et al., Temporal Segment Networks, ECCV 2016; "
@@ -38,10 +40,6 @@ SYSTEM = System(
         "3 stacks of 5 flow fields -> BN-Inception -> consensus -> weighted mean",
     ),
     streams=STREAMS,
-    network=network,
-    paper={"frame_size": (256, 340), "crop_size": (224, 224)},
-    demo={"norm": "log"},  # `motion` would show a single frame what moves
-    terms=late_fusion_terms,
     known="Three segments, mean of the scores before softmax, dropout .8 for RGB and .7 for flow, "
     "128 clips a step. The tables' row equals that of ARID's benchmark page, so it was copied, "
     "not retrained.",
@@ -50,14 +48,23 @@ SYSTEM = System(
     "SGD (.001, steps); every batch norm is trained, where the original freezes all but the "
     "first; snippets come from one window of the clip, and both streams are cropped alike.",
     choices=(
-        Choice("segments", "3 in training, 25 in testing", "lineage", CODE),
-        Choice("flow fields a stack", "5", "lineage", CODE),
-        Choice("dropout", ".8 RGB, .7 flow", "lineage", CODE),
+        Choice("segments", "3 in training, 25 in testing", "prior code", CODE),
+        Choice("flow fields a stack", "5", "prior code", CODE),
+        Choice("dropout", ".8 RGB, .7 flow", "prior code", CODE),
         Choice("weight of flow", "1.5", "ours", "as remembered of the original; not read"),
-        Choice("mean of the input", "(104, 117, 128) BGR", "lineage", "the public weights'"),
+        Choice("mean of the input", "(104, 117, 128) BGR", "prior code", "the public weights'"),
     ),
     reported=("TSN",),
     mismatch="22 M fits no public TSN exactly: two BN-Inceptions have 20.58 M (22.6 M with two "
     "1000-way classifiers), two ResNet-18 22.4 M, one headless Inception-v3 21.8 M.",
     grew_from=("vgg-ts",),
+)
+
+RECIPE = Supervised(
+    network=network,
+    streams=CARD.streams,
+    terms=late_fusion_terms,
+    paper={"frame_size": (256, 340), "crop_size": (224, 224)},
+    demo={"norm": "log"},
+    load=load_public,
 )

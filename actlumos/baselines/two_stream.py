@@ -10,11 +10,12 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
+from actlumos.baselines.networks.common import Normed, norm_of
 from actlumos.baselines.networks.frame2d import Scores, TwoStream
-from actlumos.baselines.parts import Normed, norm_of
-from actlumos.baselines.system import Terms, classification
 from actlumos.config import Config
 from actlumos.models.input_norm import InputNorm
+from actlumos.stages.supervised import cross_entropy
+from actlumos.stages.task import Terms
 
 STREAMS = ("dark", "flow")
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -33,4 +34,4 @@ def late_fusion_terms(output: Scores, label: Tensor, config: Config) -> Terms:
         label: int64 `[B]`.
     """
     loss = sum(F.cross_entropy(logits.float(), label) for logits in output.towers)
-    return classification(output, label, config) | {"loss": loss}
+    return cross_entropy(output, label, config) | {"loss": loss}

@@ -7,9 +7,10 @@ VGG-16). The 144 M parameters that the ActLumos tables print are another network
 
 from __future__ import annotations
 
+from actlumos.arms import Card, Choice
+from actlumos.baselines.networks.common import Normed, scale_of
 from actlumos.baselines.networks.frame2d import vgg_two_stream
-from actlumos.baselines.parts import Normed
-from actlumos.baselines.system import Choice, System, scale_of
+from actlumos.baselines.public_weights import load_public
 from actlumos.baselines.two_stream import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -19,6 +20,7 @@ from actlumos.baselines.two_stream import (
 )
 from actlumos.config import Config
 from actlumos.models.input_norm import InputNorm
+from actlumos.stages.supervised import Supervised
 
 CODE = "bryanyzhu/two-stream-pytorch"
 
@@ -29,12 +31,12 @@ def network(num_classes: int, config: Config) -> Normed:
     return late_fusion(vgg_two_stream(num_classes, scale_of(config)), config, norm)
 
 
-SYSTEM = System(
+CARD = Card(
     name="vgg-ts",
     title="VGG-TS",
     year=2014,
     venue="NeurIPS",
-    status="lineage",
+    status="prior code",
     idea="Two picture networks, one for appearance and one for motion. It brought optical flow in "
     "as a second stream, joined at the very end.",
     source="Simonyan and Zisserman, Two-Stream Convolutional Networks, NeurIPS 2014; "
@@ -44,15 +46,6 @@ SYSTEM = System(
         "10 flow fields -> VGG-16 -> scores -> weighted mean",
     ),
     streams=STREAMS,
-    network=network,
-    paper={
-        "frame_size": (256, 340),
-        "crop_size": (224, 224),
-        "batch_size": 25,
-        "accumulate": 5,
-    },
-    demo={"norm": "log"},  # `motion` would show a single frame what moves
-    terms=late_fusion_terms,
     known="ARID's archive holds this two-stream VGG-16: a frame and 20 channels of flow, dropouts "
     ".9/.9 and .9/.8, flow's first layer averaged from RGB's. The ActLumos tables date it ICLR "
     "2014; their row equals that of ARID's benchmark page, so it was copied, not retrained.",
@@ -63,13 +56,27 @@ SYSTEM = System(
     "logits are averaged, not probabilities. The demo's nets have batch norm, since they start "
     "from scratch.",
     choices=(
-        Choice("flow fields a stack", "10", "lineage", CODE),
-        Choice("dropout, RGB", ".9 / .9", "lineage", CODE),
-        Choice("dropout, flow", ".9 / .8", "lineage", CODE),
+        Choice("flow fields a stack", "10", "prior code", CODE),
+        Choice("dropout, RGB", ".9 / .9", "prior code", CODE),
+        Choice("dropout, flow", ".9 / .8", "prior code", CODE),
         Choice("weight of flow", "1.5", "ours", "as remembered of the original; not read"),
         Choice("snippets", "1 in training, 25 in testing", "ours", "25 as remembered; not read"),
     ),
     reported=("VGG-TS",),
     mismatch="144 M is one ImageNet VGG-19 with 1000 classes (143.67 M); a two-stream VGG-16 has "
     "134.31 M for RGB and 134.32 M for flow.",
+)
+
+RECIPE = Supervised(
+    network=network,
+    streams=CARD.streams,
+    terms=late_fusion_terms,
+    paper={
+        "frame_size": (256, 340),
+        "crop_size": (224, 224),
+        "batch_size": 25,
+        "accumulate": 5,
+    },
+    demo={"norm": "log"},
+    load=load_public,
 )

@@ -8,18 +8,27 @@ code for pictures the discrepancy of the domains has a gradient, and no test cli
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from actlumos.arms import Card, Choice
 from actlumos.baselines.domain_losses import agreement, darken, discrepancy, mean_luma
-from actlumos.baselines.enhancers import curve_net, take_enhancer
+from actlumos.baselines.enhancement import take_enhancer
+from actlumos.baselines.enhancer_curves import curve_net
+from actlumos.baselines.networks.common import token_net
 from actlumos.baselines.networks.curves import Frozen
-from actlumos.baselines.parts import token_net
-from actlumos.baselines.system import Choice, System, Terms, classification
 from actlumos.config import Config
+from actlumos.data.clips import Batch, Clips, collate
+from actlumos.runtime.distributed import gather, gather_all
+from actlumos.stages.recipe import Needed
+from actlumos.stages.runs import Run
+from actlumos.stages.supervised import Supervised, cross_entropy
+from actlumos.stages.task import Task, Terms
+from actlumos.views.streams import train_streams
 
 AGREEMENT, DISCREPANCY = 0.13, 0.1
 CODE = "ZhangYh994/WiiD (pictures)"
@@ -86,7 +95,7 @@ def network(num_classes: int, config: Config) -> Aligner:
 
 def terms(output: Aligned, label: Tensor, config: Config) -> Terms:
     """CE(light) + CE(darkened) + .13 agreement + .1 discrepancy; `label` is the light clips'."""
-    named = classification(output, label, config)
+    named = cross_entropy(output, label, config)
     darkened = F.cross_entropy(output.darkened.float(), label)
     light, shaded, dark, bright = output.vectors.unbind(1)
     apart = discrepancy(shaded, dark) + discrepancy(light, bright)
@@ -97,7 +106,7 @@ def terms(output: Aligned, label: Tensor, config: Config) -> Terms:
     return {**named, **parts, "loss": loss}
 
 
-SYSTEM = System(
+CARD = Card(
     name="wiid",
     title="WiiD",
     year=2024,
@@ -114,10 +123,6 @@ SYSTEM = System(
         "dark clip -> curve network (frozen) -> R(2+1)D-34 (shared) -> mean -> alignment",
     ),
     streams=("dark",),
-    network=network,
-    stage="adapt",
-    terms=terms,
-    paper={"frames": 16, "stride": 2, "batch_size": 48, "accumulate": 1},
     known="Trained on labelled normal-light clips (UG2+ 2022) and tested on ARID without a dark "
     "label; alignment in both directions, a highlighting of the actor and mask tokens. The code "
     "for pictures adds agreement and discrepancy to two cross-entropies, with the weights below.",
@@ -128,15 +133,64 @@ SYSTEM = System(
     "clips are training clips, where the pictures' code takes the test set. Highlighting, "
     "Gaussian mixture and mask tokens are left out: their form is unknown.",
     choices=(
-        Choice("weight of the agreement", ".13", "lineage", CODE),
-        Choice("weight of the discrepancy", ".1", "lineage", f"{CODE}; without a gradient there"),
-        Choice("kernels of the discrepancy", "5 Gaussians", "lineage", CODE),
-        Choice("brightening", "enhancer-curves", "lineage", f"{CODE} has Zero-DCE"),
+        Choice("weight of the agreement", ".13", "prior code", CODE),
+        Choice("weight of the discrepancy", ".1", "prior code", f"{CODE}; no gradient there"),
+        Choice("kernels of the discrepancy", "5 Gaussians", "prior code", CODE),
+        Choice("brightening", "enhancer-curves", "prior code", f"{CODE} has Zero-DCE"),
         Choice("darkening", "exposure, gamma, noise", "ours", "to the dark clips' mean luma"),
-        Choice("frames", "16, every second", "lineage", "Red-Fairy/ZeroShotDayNightDA"),
+        Choice("frames", "16, every second", "prior code", "Red-Fairy/ZeroShotDayNightDA"),
     ),
     reported=("WiiD",),
     grew_from=("r2plus1d-34",),
-    needs=("enhancer-curves",),
+)
+
+@dataclass(frozen=True, kw_only=True)
+class Adapted(Supervised):
+    """Labelled clips in normal light beside as many dark ones, which have no label."""
+
+    stage: ClassVar[str] = "adapt"
+    learns_from: ClassVar[str] = "labels of clips in normal light, and dark clips without labels"
+    needs_normal_light: ClassVar[bool] = True
+
+    def clips(self, run: Run, needed: Needed) -> dict[str, Clips]:
+        """Trained and selected in normal light, tested in the dark; `target` has no labels."""
+        train, val = self.select(run, "train"), self.select(run, run.config.select_on)
+        return {
+            "train": run.clips(train, ("normal_light",)),
+            "val": run.clips(val, ("normal_light",)),
+            "test": self.clips_of(run, self.select(run, "test"), needed),
+            "target": run.clips(train.unlabeled()),
+        }
+
+    def task(self, model: nn.Module, clips: dict[str, Clips], run: Run, needed: Needed) -> Task:
+        """The losses of `terms`; the dark clips of a step are drawn on their own."""
+        config = run.config
+
+        def loss(network: nn.Module, batch: Batch, generator: torch.Generator) -> Terms:
+            """The loss of the batch of all processes."""
+            clip = batch.clip[:, 0].to(generator.device)
+            (normal,) = train_streams(clip, ("normal_light",), config, generator)
+            drawn = _draw(clips["target"], len(clip), generator)
+            (dark,) = train_streams(drawn, ("dark",), config, generator)
+            output = gather_all(network(normal, dark))
+            return self.terms(output, gather(batch.label.to(clip.device)), config)
+
+        return self.labelled(model, loss, clips, config, ("normal_light",))
+
+
+def _draw(target: Clips, count: int, generator: torch.Generator) -> Tensor:
+    """`count` random clips at random moments, uint8 `[B, T, H, W, 3]` on the generator's device."""
+    device = generator.device
+    which = torch.randint(len(target), (count,), generator=generator, device=device).tolist()
+    moments = torch.rand(count, generator=generator, device=device).tolist()
+    items = [target[index, (moment,)] for index, moment in zip(which, moments, strict=True)]
+    return collate(items).clip[:, 0].to(device)
+
+
+RECIPE = Adapted(
+    network=network,
+    support=("baselines/enhancer-curves",),
     begin=take_enhancer,
+    terms=terms,
+    paper={"frames": 16, "stride": 2, "batch_size": 48, "accumulate": 1},
 )

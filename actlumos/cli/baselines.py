@@ -1,4 +1,4 @@
-"""What can be asked of `actlumos baselines`; the answers are in `cli_zoo_actions`, imported on use."""
+"""Options of `actlumos baselines`; what they do is in `baselines_actions`, imported on use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`actlumos baselines`: list, describe, train and compare the systems that the paper stands beside."""
+"""`actlumos baselines`: list, describe, train and compare the published systems."""
 
 from __future__ import annotations
 
@@ -9,25 +9,24 @@ from textwrap import fill
 import pandas as pd
 
 from actlumos import baselines
+from actlumos.arms import BASELINES, STATUS, Card, arm_of
 from actlumos.baselines.size import published_size
-from actlumos.baselines.system import STATUS, System, classification
 from actlumos.cli.runs import open_run_of
 from actlumos.config import profile
 from actlumos.report import baselines as forms
 from actlumos.report import tables
-from actlumos.report.arms import BASELINES, arm_of
 from actlumos.report.results import load_results
 from actlumos.runtime import distributed
-from actlumos.stages import ensure
+from actlumos.stages import before, ensure, find
 from actlumos.stages.runs import Run
-from actlumos.stages.systems import before, choose
+from actlumos.stages.supervised import Supervised, cross_entropy
 
 LIST_NOTES = (
     "counted (M): parameters of the published size with 11 classes. printed (M): those in the "
-    f"ActLumos tables; {forms.MARK} the two differ, and `baselines describe NAME` says what is known of "
-    "why.",
+    f"ActLumos tables; {forms.MARK} the two differ, and `baselines describe NAME` says what is "
+    "known of why.",
     "GMACs: 1e9 multiply-adds of the network for one clip of the published size. Making optical "
-    "flow, or the lit clip of mfdl, is not in it.",
+    "flow, or the enhanced clip of mfdl, is not in it.",
     "ARID V1.0, ARID V1.5, Dark48: Top-1 (%) as reported in those tables. Nothing in this list "
     "was measured here, and several rows are copied from a web page (`baselines describe NAME`).",
 )
@@ -46,9 +45,9 @@ def _say(label: str, text: str) -> None:
 
 
 def print_list(arguments: Namespace) -> None:
-    """Print a row a system."""
-    systems = [baselines.find(name) for name in baselines.names()]
-    sizes = {system.name: published_size(system) for system in systems}
+    """Print one row per system."""
+    systems = [baselines.card(name) for name in baselines.names()]
+    sizes = {system.name: published_size(system.name) for system in systems}
     print(tables.text(forms.size_table(systems, sizes)), end="\n\n")
     for status, meaning in STATUS.items():
         _say("", f"{status}: {meaning}.")
@@ -62,7 +61,7 @@ def describe(arguments: Namespace) -> None:
     Raises:
         ValueError: there is no such system.
     """
-    system = baselines.find(arguments.name)
+    system = baselines.card(arguments.name)
     when = f", {system.venue} {system.year}" if system.year and system.venue else ""
     print(f"{system.title}{when} ({system.name})\n")
     _say("idea", system.idea)
@@ -73,7 +72,8 @@ def describe(arguments: Namespace) -> None:
     _say("training", f"{_training(system)}: actlumos train baselines/{system.name}")
     for label in ("known", "unknown", "ours"):
         _say(label, getattr(system, label))
-    for label, names in (("grew from", system.grew_from), ("needs", system.needs)):
+    needs = tuple(need.removeprefix(BASELINES) for need in find(arm_of(system.name)).needs)
+    for label, names in (("grew from", system.grew_from), ("needs", needs)):
         if names:
             _say(label, ", ".join(names))
     _print_size(system)
@@ -83,26 +83,20 @@ def describe(arguments: Namespace) -> None:
     _print_reported(system)
 
 
-def _training(system: System) -> str:
+def _training(system: Card) -> str:
     """What it learns from, and its loss where that is its own."""
     arm = arm_of(system.name)
     if not arm.startswith(BASELINES):
         return f"as the arm {arm}"
-    adviser = "".join(system.needs[:1])
-    sources = {
-        "supervised": "labels of dark clips",
-        "distill": f"labels of dark clips and the answers of {adviser}",
-        "adapt": "labels of clips in normal light, and dark clips without labels",
-        "enhance": "clips without labels",
-    }
-    if system.terms is classification:
-        return sources[system.stage]
-    loss = (system.terms.__doc__ or "its own").partition("\n")[0].rstrip(".")
-    return f"{sources[system.stage]}, loss: {loss}"
+    recipe = find(arm)
+    if not isinstance(recipe, Supervised) or recipe.terms is cross_entropy:
+        return recipe.learns_from
+    loss = (recipe.terms.__doc__ or "its own").partition("\n")[0].rstrip(".")
+    return f"{recipe.learns_from}, loss: {loss}"
 
 
-def _print_size(system: System) -> None:
-    size = published_size(system)
+def _print_size(system: Card) -> None:
+    size = published_size(system.name)
     printed = forms.printed_params(system)
     beside = "none printed" if printed == tables.MISSING else f"printed (M): {printed}"
     _say(
@@ -118,15 +112,16 @@ def _table(rows: tuple, columns: list[str]) -> str:
     return tables.text(pd.DataFrame(rows, columns=columns)) if rows else "  none"
 
 
-def _changes(system: System) -> Iterator[str]:
+def _changes(system: Card) -> Iterator[str]:
+    recipe = find(arm_of(system.name))
     for name in ("paper", "demo"):
-        usual, here = profile(name).to_dict(), system.settings(name).to_dict()
-        for setting in system.changes(name):
+        usual, here = profile(name).to_dict(), recipe.settings(profile(name)).to_dict()
+        for setting in recipe.differing(name):
             if usual[setting] != here[setting]:
                 yield f"  {name}: {setting} {usual[setting]} -> {here[setting]}"
 
 
-def _print_reported(system: System) -> None:
+def _print_reported(system: Card) -> None:
     rows = forms.reported_of(system)
     print("\nreported, as printed; nothing of it was measured here")
     if rows.empty:
@@ -147,7 +142,7 @@ def train(arguments: Namespace) -> None:
         ValueError: unknown system.
     """
     run = open_run_of(arguments)
-    systems, without = choose(arguments.only, run.dataset)
+    systems, without = baselines.choose(arguments.only, run.dataset)
     arms = dict.fromkeys((forms.FLOOR, forms.STUDENT, *(arm_of(s.name) for s in systems)))
     for number, arm in enumerate(arms, 1):
         if distributed.is_main():
@@ -171,15 +166,17 @@ def compare(arguments: Namespace) -> None:
     run = open_run_of(arguments)
     arms = load_results(run.directory)["arms"]
     if not any(arm_of(name) in arms for name in baselines.names()):
-        raise FileNotFoundError(f"{run.directory} has no system yet: `actlumos baselines train` makes it")
+        raise FileNotFoundError(
+            f"{run.directory} has no system yet: `actlumos baselines train` makes it"
+        )
     _compare(run)
 
 
 def _compare(run: Run) -> None:
     """The three tables of a run's systems, on the terminal and as Markdown, CSV and LaTeX."""
-    systems = [baselines.find(name) for name in baselines.names()]
+    systems = [baselines.card(name) for name in baselines.names()]
     results, size = load_results(run.directory), run.config.profile
-    needs = {arm_of(s.name): before(arm_of(s.name), size) for s in systems}
+    needs = {arm_of(s.name): before(arm_of(s.name)) for s in systems}
     made = {
         "measured": forms.measured_table(systems, results, needs),
         "differences": forms.differences(systems, results),

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from actlumos import notebooks
+from actlumos.arms import own_name
 from actlumos.cli import baselines, cost, data
 from actlumos.cli import tables as tables_command
 from actlumos.cli.runs import open_run_of, settings_of
@@ -29,8 +30,7 @@ from actlumos.report import tables
 from actlumos.report.results import load_results
 from actlumos.runtime import distributed
 from actlumos.runtime.device import pick_device
-from actlumos.stages import classifies, clips_of, ensure, find, load_checkpoint
-from actlumos.stages.arms import OWN
+from actlumos.stages import ensure, find, load_checkpoint
 from actlumos.stages.runs import Run, open_run
 from actlumos.views.streams import STORED
 
@@ -130,16 +130,17 @@ def _headline(name: str, result: dict) -> str:
 def evaluate(arguments: Namespace) -> None:
     """Test a trained arm's weights and print Top-1, Top-5 and each class's share."""
     find(arguments.stage)
-    run, name = open_run_of(arguments), OWN.get(arguments.stage, arguments.stage)
+    run, name = open_run_of(arguments), own_name(arguments.stage)
     model, about = load_checkpoint(run.directory / name / "checkpoint.pt", run.device)
-    if not about["classes"] or not classifies(about["arm"]):
+    recipe = about["recipe"]
+    if not about["classes"] or not recipe.classifies:
         raise ValueError(f"{name} is a pretraining or an enhancer: it has no classes to test")
     run = replace(run, config=about["config"])
-    if about["arm"].clips == "background":
+    if not recipe.sees_clips:
         raise ValueError(f"{name} looks at no clips; its result.json has its figures")
     manifest = _shared(_clips_to_test(run, arguments), about["classes"])
-    clips = clips_of(run, about["arm"], manifest)
-    logits, labels = logits_of(model, clips, about["arm"].streams, run.config)
+    clips = recipe.clips_of(run, manifest, {need: ensure(run, need) for need in recipe.support})
+    logits, labels = logits_of(model, clips, recipe.streams, run.config)
     result = score(restrict(logits, about["classes"], manifest.classes), labels)
     print(_headline(f"{name} on {manifest.name}, {arguments.clips}", result))
     for name, row in zip(manifest.classes, np.asarray(result["confusion"]), strict=True):
@@ -177,13 +178,13 @@ def _shared(manifest: Manifest, known: Sequence[str]) -> Manifest:
 def predict(arguments: Namespace) -> None:
     """Print the most probable classes of each video."""
     model, about = load_checkpoint(arguments.checkpoint, pick_device())
-    if not classifies(about["arm"]):
+    if not about["recipe"].classifies:
         raise ValueError(f"{arguments.checkpoint} is a pretraining: it has no classes to choose")
-    if behind := set(about["arm"].streams) & set(STORED):
+    if behind := set(about["recipe"].streams) & set(STORED):
         raise ValueError(f"{arguments.checkpoint} needs {', '.join(behind)} beside the frames")
     for video in arguments.videos:
         clips = _one_clip(video, about["config"])
-        logits, _ = logits_of(model, clips, about["arm"].streams, about["config"])
+        logits, _ = logits_of(model, clips, about["recipe"].streams, about["config"])
         best = torch.softmax(logits[0], dim=0).topk(min(arguments.top, len(about["classes"])))
         print(video)
         for probability, index in zip(best.values.tolist(), best.indices.tolist(), strict=True):

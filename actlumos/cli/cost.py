@@ -9,8 +9,8 @@ from actlumos.cli.options import PROFILES, add_command, positive
 
 if TYPE_CHECKING:
     from actlumos.config import Config
-    from actlumos.stages.arms import Arm
     from actlumos.stages.memory import Footprint
+    from actlumos.stages.recipe import Recipe
 
 USUAL = ("dark", "teacher", "ssl")
 GIB = 1024**3
@@ -60,12 +60,12 @@ def cost(arguments: argparse.Namespace) -> None:
         ValueError: unknown arm.
     """
     from actlumos.config import profile
-    from actlumos.stages.arms import find
+    from actlumos.stages.recipe import find
 
     config = profile(arguments.profile)
     chosen = [arguments.arm] if arguments.arm else USUAL
-    arms = {name: find(name, arguments.profile) for name in chosen}
-    seen = config.with_(**arms[chosen[0]].changes)
+    recipes = {name: find(name) for name in chosen}
+    seen = recipes[chosen[0]].settings(config)
     height, width = seen.crop_size
     print(
         f"{arguments.profile} profile, clips of {seen.frames} x {height} x {width}, "
@@ -75,36 +75,35 @@ def cost(arguments: argparse.Namespace) -> None:
         f"{'arm':<14}{'params (M)':>11}{'GMACs':>9}  {'precision':<10}{'activations':<12}"
         f"{'MB a clip':>10}{'batch':>7}{'GiB':>8}{'fits':>6}{'largest batch':>15}"
     )
-    for name, arm in arms.items():
-        _print_arm(name, arm, config, arguments)
+    for name, recipe in recipes.items():
+        _print_arm(name, recipe, config, arguments)
     print(f"\n{NOTE}")
 
 
-def _print_arm(name: str, arm: Arm, config: Config, arguments: argparse.Namespace) -> None:
+def _print_arm(name: str, recipe: Recipe, config: Config, arguments: argparse.Namespace) -> None:
     from actlumos.stages.memory import training_footprint
 
-    usual = config.ssl_batch_size if arm.stage == "pretrain" else config.batch_size
-    batch = arguments.batch or usual
+    batch = arguments.batch or recipe.batch_size(config)
     for precision in ("fp32", "bf16"):
-        for anew in (False, True):
-            how = config.with_(precision=precision, checkpoint_activations=anew)
-            found = training_footprint(arm, how, arguments.classes)
-            first = precision == "fp32" and not anew
+        for recomputed in (False, True):
+            how = config.with_(precision=precision, checkpoint_activations=recomputed)
+            found = training_footprint(recipe, how, arguments.classes)
+            first = precision == "fp32" and not recomputed
             about = f"{found.params / 1e6:>11.2f}{found.gmacs:>9.2f}" if first else " " * 20
-            kind = "recomputed" if anew else "kept"
+            kind = "recomputed" if recomputed else "kept"
             print(
                 f"{name if first else '':<14}{about}  {precision:<10}{kind:<12}"
-                f"{_memory(found, arm, batch, arguments.gpu_memory)}",
+                f"{_memory(found, recipe, batch, arguments.gpu_memory)}",
                 flush=True,
             )
 
 
-def _memory(found: Footprint, arm: Arm, batch: int, gpu_memory: int) -> str:
+def _memory(found: Footprint, recipe: Recipe, batch: int, gpu_memory: int) -> str:
     """The last five columns."""
     limit = USABLE * gpu_memory * GIB
     largest = found.largest_batch(limit)
-    if largest < 2 and arm.stage in ("teacher", "pretrain"):
-        largest = 0  # DFF's batch norm and NT-Xent need two clips
+    if largest < recipe.smallest_batch:
+        largest = 0
     peak = found.peak(batch)
     return (
         f"{found.activations / 1e6:>10.1f}{batch:>7}{peak / GIB:>8.2f}"

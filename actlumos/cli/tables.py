@@ -156,8 +156,8 @@ def notes(dataset: str, runs: pd.DataFrame) -> list[str]:
 
 def _standings(dataset: str, runs: pd.DataFrame) -> list[str]:
     """Where each arm's mean stands; rows selected on test are not held against published ones."""
+    from actlumos.arms import describe
     from actlumos.report import claims, collect
-    from actlumos.report.arms import describe
 
     means = collect.by_arm(runs[runs["selected_on"] != "test"])
     return [
@@ -170,8 +170,8 @@ def _standings(dataset: str, runs: pd.DataFrame) -> list[str]:
 
 def _pairs(runs: pd.DataFrame) -> list[str]:
     """The pairs of arms that the paper's claims compare, pooled over splits and seeds."""
+    from actlumos.arms import describe
     from actlumos.report import collect
-    from actlumos.report.arms import describe
     from actlumos.report.claims import CLAIMS
 
     lines = []

@@ -1,6 +1,6 @@
 """What is computed once from each clip and kept beside its frames: optical flow, slow enhancers.
 
-`DerivedCache` says what is computed and where it lies, `cache.fill` computes what is missing, and
+`ChannelCache` says what is computed and where it lies, `cache.fill` computes what is missing, and
 `StackedClips` gives a clip's frames with these channels behind the three colours, for the same
 requests as `Clips`. So a stream that is too slow to make anew for each batch is read like frames.
 """
@@ -22,11 +22,9 @@ from actlumos.data.manifest import Manifest
 from actlumos.data.video import read_clip, resize_frames, sample_indices
 from actlumos.runtime.files import sweep
 
-_FRAMES_AT_ONCE = 64
-
 
 @dataclass(frozen=True)
-class DerivedCache(ClipCache):
+class ChannelCache(ClipCache):
     """Something computed from whole clips, a file `[frames, H, W, channels]` uint8 a clip.
 
     Lies beside the frames of the same folder and size, in `{H}x{W}-{name}`, a file named after
@@ -78,33 +76,26 @@ class DerivedCache(ClipCache):
         self.keep(manifest, index, self.compute(frames))
 
 
-def enhanced(frames: np.ndarray, enhancer: Callable[[Tensor], Tensor]) -> np.ndarray:
-    """Frames as an enhancer shows them, 64 at a time.
+@dataclass(frozen=True)
+class NormalLightCache(ChannelCache):
+    """The same clips in normal light, which the renderer of darkroom writes on request."""
 
-    Args:
-        frames: uint8 `[T, H, W, 3]`.
-        enhancer: float `[1, 3, T, H, W]` in 0..1 to the same; treats each frame alone.
-
-    Returns:
-        uint8 `[T, H, W, 3]`.
-    """
-    parts = []
-    for some in torch.from_numpy(frames).split(_FRAMES_AT_ONCE):
-        with torch.no_grad():
-            bright = enhancer(some.permute(3, 0, 1, 2)[None].float() / 255)
-        parts.append((bright[0].permute(1, 2, 3, 0) * 255).round().clamp(0, 255).byte())
-    return torch.cat(parts).numpy()
+    def add(self, manifest: Manifest, index: int) -> None:
+        """Decode and keep the normal-light original of clip `index`."""
+        path = manifest.root / "normal_light" / manifest.clips[index].path
+        frames = read_clip(path, np.arange(manifest.clips[index].frames))
+        self.keep(manifest, index, resize_frames(frames, self.size))
 
 
 class StackedClips(Clips):
     """Clips with further channels: the frames of a request, and the same frames of each cache.
 
     An item's `clip` is uint8 `[V, T, H, W, 3 + C]`; on the device `clip[..., :3]` are the
-    colours and the rest the derived channels, in the caches' order.
+    colours and the rest the further channels, in the caches' order.
 
     Args:
         manifest: which videos.
-        derived: filled caches of the clips' size.
+        caches: filled caches of the clips' size.
         **how: of `Clips`.
 
     Raises:
@@ -112,10 +103,10 @@ class StackedClips(Clips):
             clip; and what `Clips` raises.
     """
 
-    def __init__(self, manifest: Manifest, *, derived: Sequence[DerivedCache], **how: Any) -> None:
+    def __init__(self, manifest: Manifest, *, caches: Sequence[ChannelCache], **how: Any) -> None:
         super().__init__(manifest, **how)
-        self._derived = [[cache.find(manifest, i) for i in range(len(self))] for cache in derived]
-        for cache, files in zip(derived, self._derived, strict=True):
+        self._caches = [[cache.find(manifest, i) for i in range(len(self))] for cache in caches]
+        for cache, files in zip(caches, self._caches, strict=True):
             if cache.size != self.size:
                 raise ValueError(f"{cache.name} is kept at {cache.size}, clips at {self.size}")
             absent = sum(file is None for file in files)
@@ -125,7 +116,7 @@ class StackedClips(Clips):
     def __getitem__(self, request: Request) -> Item:
         """As `Clips`, with the caches' channels after the colours."""
         item, (index, positions) = super().__getitem__(request), request
-        files = [files[index] for files in self._derived]
+        files = [files[index] for files in self._caches]
         if item["clip"] is None or None in files:
             return {**item, "clip": None}
         how = self.manifest.clips[index].frames, self.frames, self.stride, self.short_clips

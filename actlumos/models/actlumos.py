@@ -1,11 +1,11 @@
-"""Teacher and student of ActLumos, and the net that pre-trains the student's backbone.
+"""Teacher and student of ActLumos, and the network that pretrains the student's backbone.
 
     student:  dark clip -> backbone -> tokens -> BERT -> CLS -> logits
     teacher:  dark and Retinex clips -> one shared backbone -> DFF -> tokens -> BERT -> logits
                                                    `-> projector, a stream -> SupCon
 
-Source: the architecture figure of ActLumos (arXiv 2502.03724 v2). Sizes the paper leaves out
-are the lineage's; see `temporal.py` and `fusion.py`.
+Source: the architecture figure of ActLumos (arXiv 2502.03724 v2). Sizes that the paper does not
+give are those of the public code it builds on; see `bert_head.py` and `fusion.py`.
 
 Backbone, head and classifier are built first and in this order by both, so after the same
 `torch.manual_seed` teacher and student (and every ablation of them) start from the same weights.
@@ -14,118 +14,112 @@ Backbone, head and classifier are built first and in this order by both, so afte
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypedDict, Unpack
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from actlumos.models.bert_head import BertHead, Start
+from actlumos.config import NetworkConfig, profile
+from actlumos.models.bert_head import BertHead
 from actlumos.models.fusion import build_fusion
 from actlumos.models.input_norm import InputNorm
-from actlumos.models.r2plus1d import Midplanes, R2Plus1D
+from actlumos.models.r2plus1d import R2Plus1D
 
-
-class Dial(TypedDict, total=False):
-    """Sizes that teacher and student share; `Recogniser` says what they mean."""
-
-    frames: int
-    layers: Sequence[int]
-    widths: Sequence[int]
-    stem: int
-    temporal_strides: Sequence[int]
-    midplanes: Midplanes
-    bert_layers: int
-    heads: int
-    keep: float
-    bert_dropout: float
-    bert_start: Start
-    dropout: float
-    bn_momentum: float
-    bn_eps: float
-    checkpoint_activations: bool
+Head = Literal["bert", "mean"]
 
 
 class Recogniser(nn.Module):
-    """The parts every recogniser has: backbone, BERT head, dropout, classifier.
+    """What every network of the family has: backbone, temporal head, dropout, linear classifier.
 
     Args:
         num_classes: K.
-        frames: frames T of a clip; the backbone's strides turn them into T' tokens.
-        layers, widths, stem, temporal_strides, midplanes, bn_momentum, bn_eps,
-            checkpoint_activations: of `R2Plus1D`.
-        bert_layers, heads, keep, bert_dropout, bert_start: of `BertHead`.
-        dropout: of the CLS vector before the classifier, 0..1 (.8 in the lineage).
+        config: sizes of all parts; None takes the published ones.
+        backbone: normalised clip to a map `[B, C, T', H', W']`, with `width` (C) and
+            `output_frames`; None builds the R(2+1)D of `config`.
+        streams: number of maps whose time steps the head reads, one map after the other.
+        head: `bert`, or `mean` over all time steps.
 
     Raises:
-        ValueError: a dial that fits no net (see `R2Plus1D` and `BertHead`), or `num_classes`
+        ValueError: sizes that fit no network (see `R2Plus1D` and `BertHead`), or `num_classes`
             below 1.
     """
 
     def __init__(
         self,
         num_classes: int,
+        config: NetworkConfig | None = None,
         *,
-        frames: int = 64,
-        layers: Sequence[int] = (3, 4, 6, 3),
-        widths: Sequence[int] = (64, 128, 256, 512),
-        stem: int = 45,
-        temporal_strides: Sequence[int] = (1, 2, 2, 2),
-        midplanes: Midplanes = "ig65m",
-        bert_layers: int = 1,
-        heads: int = 8,
-        keep: float = 0.8,
-        bert_dropout: float = 0.1,
-        bert_start: Start = "random",
-        dropout: float = 0.8,
-        bn_momentum: float = 0.1,
-        bn_eps: float = 1e-3,
-        checkpoint_activations: bool = False,
+        backbone: nn.Module | None = None,
+        streams: int = 1,
+        head: Head = "bert",
     ) -> None:
         super().__init__()
         if num_classes < 1:
             raise ValueError(f"num_classes is {num_classes}: need at least 1")
+        config = config or profile("paper")
         self.num_classes = num_classes
-        self.backbone = R2Plus1D(
-            layers,
-            widths,
-            stem=stem,
-            temporal_strides=temporal_strides,
-            midplanes=midplanes,
-            bn_momentum=bn_momentum,
-            bn_eps=bn_eps,
-            checkpoint_activations=checkpoint_activations,
-        )
-        width, tokens = self.backbone.width, self.backbone.output_frames(frames)
-        self.head = BertHead(width, tokens, bert_layers, heads, keep, bert_dropout, bert_start)
-        self.dropout = nn.Dropout(dropout)
+        self.backbone = build_backbone(config) if backbone is None else backbone
+        width, steps = self.backbone.width, self.backbone.output_frames(config.frames)
+        self.head = _bert_head(config, width, streams * steps) if head == "bert" else None
+        self.dropout = nn.Dropout(config.classifier_dropout)
         self.classifier = nn.Linear(width, num_classes)
         nn.init.xavier_uniform_(self.classifier.weight)
         nn.init.zeros_(self.classifier.bias)
 
-    def summarise(self, features: Tensor) -> Tensor:
-        """Feature map `[B, C, T', H', W']` to the CLS vector `[B, C]`: mean over space, BERT."""
-        return self.head(features.mean((3, 4)).transpose(1, 2))
+    def summarise(self, *maps: Tensor) -> Tensor:
+        """Feature maps `[B, C, T', H', W']` to one vector `[B, C]`: mean over space, then head."""
+        tokens = torch.cat([m.mean((3, 4)).transpose(1, 2) for m in maps], dim=1)
+        return tokens.mean(1) if self.head is None else self.head(tokens)
 
     def classify(self, vector: Tensor) -> Tensor:
-        """CLS vector `[B, C]` to logits `[B, K]`."""
+        """The head's vector `[B, C]` to logits `[B, K]`."""
         return self.classifier(self.dropout(vector))
 
 
+def build_backbone(config: NetworkConfig) -> R2Plus1D:
+    """The backbone that teacher, student and most baselines share, without a classifier."""
+    return R2Plus1D(
+        config.layers,
+        config.widths,
+        stem=config.stem,
+        temporal_strides=config.temporal_strides,
+        midplanes=config.midplanes,
+        bn_momentum=config.bn_momentum,
+        bn_eps=config.bn_eps,
+        checkpoint_activations=config.checkpoint_activations,
+    )
+
+
+def _bert_head(config: NetworkConfig, width: int, tokens: int) -> BertHead:
+    return BertHead(
+        width,
+        tokens,
+        config.bert_layers,
+        config.bert_heads,
+        config.token_keep,
+        config.bert_dropout,
+        config.bert_start,
+    )
+
+
 class Student(Recogniser):
-    """Dark clip in, logits out: the only net that runs after training.
+    """Dark clip in, logits out: the only network that runs after training.
 
     66,655,122 parameters for 11 classes and 66,674,103 for 48, at 64 frames and full size.
 
     Args:
         num_classes: K.
-        norm: kind of `InputNorm`.
-        **dial: see `Recogniser`.
+        config: sizes of all parts; None takes the published ones.
+        stream: what it sees, which decides its input norm (`config.norm_of`).
     """
 
-    def __init__(self, num_classes: int, *, norm: str = "fixed", **dial: Unpack[Dial]) -> None:
-        super().__init__(num_classes, **dial)
-        self.norm = InputNorm(norm)
+    def __init__(
+        self, num_classes: int, config: NetworkConfig | None = None, *, stream: str = "dark"
+    ) -> None:
+        config = config or profile("paper")
+        super().__init__(num_classes, config)
+        self.norm = InputNorm(config.norm_of(stream))
 
     def feature_map(self, clip: Tensor) -> Tensor:
         """Clip `[B, 3, T, H, W]` in 0..1 to the backbone's map `[B, C, T', H', W']`."""
@@ -157,34 +151,25 @@ class Teacher(Recogniser):
 
     Args:
         num_classes: K.
-        fusion: name for `build_fusion`.
-        streams: number S of streams (dark, Retinex).
-        reduction: of DFF's bottlenecks.
-        projection: D of the projected vectors.
-        norms: kind of `InputNorm` for each stream.
-        **dial: see `Recogniser`.
-
-    Raises:
-        ValueError: `norms` does not have one kind a stream.
+        config: sizes of all parts; None takes the published ones.
+        streams: names of the S renderings; each has its own input norm (`config.norm_of`).
+        fusion: a name for `build_fusion`.
     """
 
     def __init__(
         self,
         num_classes: int,
+        config: NetworkConfig | None = None,
         *,
+        streams: Sequence[str] = ("dark", "retinex"),
         fusion: str = "dff",
-        streams: int = 2,
-        reduction: int = 4,
-        projection: int = 128,
-        norms: Sequence[str] = ("fixed", "fixed"),
-        **dial: Unpack[Dial],
     ) -> None:
-        super().__init__(num_classes, **dial)
-        if len(norms) != streams:
-            raise ValueError(f"{len(norms)} norms {tuple(norms)} for {streams} streams")
-        self.norms = nn.ModuleList(InputNorm(kind) for kind in norms)
-        self.fusion = build_fusion(fusion, self.backbone.width, streams, reduction)
-        self.projector = Projector(self.backbone.width, projection)
+        config = config or profile("paper")
+        super().__init__(num_classes, config)
+        width = self.backbone.width
+        self.norms = nn.ModuleList(InputNorm(config.norm_of(stream)) for stream in streams)
+        self.fusion = build_fusion(fusion, width, len(streams), config.fusion_reduction)
+        self.projector = Projector(width, config.projection)
 
     def feature_maps(self, *streams: Tensor) -> tuple[Tensor, ...]:
         """S clips `[B, 3, T, H, W]` in 0..1 to S maps `[B, C, T', H', W']`.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from actlumos.arms import Card
 from actlumos.report.baseline_layout import Block, Node, apart, blocks, columns, family_rows
 from actlumos.report.style import (
     BLUE,
@@ -27,9 +27,6 @@ from actlumos.report.style import (
     new_figure,
     styled,
 )
-
-if TYPE_CHECKING:
-    from actlumos.baselines.system import System
 
 LOOKS = {"faithful": (GREEN, "o"), "lineage": (BLUE, "s"), "reconstruction": (VERMILION, "D")}
 """Colour and marker of each status."""
@@ -67,7 +64,7 @@ def _arrow(axis: Axes, start: tuple[float, float], end: tuple[float, float]) -> 
 # --- family tree --------------------------------------------------------------------------------
 
 @styled
-def family_tree(systems: Sequence[System]) -> Figure:
+def family_tree(systems: Sequence[Card]) -> Figure:
     """Who grew from whom, a row a year; the colour says how close our build is to the authors'.
 
     Args:
@@ -130,7 +127,7 @@ def _drop(axis: Axes, start: tuple[float, float], end: tuple[float, float]) -> N
 # --- block diagram ------------------------------------------------------------------------------
 
 @styled
-def block_diagram(system: System) -> Figure:
+def block_diagram(system: Card) -> Figure:
     """A system as boxes and arrows, a row a stream.
 
     Grey: what goes in. Filled: one network with one set of weights for several streams. Dashed:

@@ -1,4 +1,4 @@
-"""Where the boxes of the comparison's pictures stand: the family tree, and a system's block diagram.
+"""Positions of the boxes in the family tree of the systems and in their block diagrams.
 
 Pure geometry, in inches; `baseline_figures` draws it.
 """
@@ -9,13 +9,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from textwrap import wrap
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-if TYPE_CHECKING:
-    from actlumos.baselines.system import System
+from actlumos.arms import Card
 
 CHARACTER = 0.059  # of 7 point text, on average
 JOINS = re.compile(r"(BERT|DFF|(weighted )?mean)\b")
@@ -66,7 +64,7 @@ class Block:
 
 
 def blocks(diagram: Sequence[str]) -> list[Block]:
-    """The boxes of `System.diagram`, each once, with its rows, layer and successors.
+    """The boxes of `Card.diagram`, each once, with its rows, layer and successors.
 
     Boxes of several rows with the same text are one box if they are inputs, are marked
     `(shared)`, or stand at or behind a box in which streams meet. A row that ends in such a box
@@ -125,13 +123,13 @@ class Node:
     """
 
     name: str
-    system: System | None
+    system: Card | None
     parents: tuple[str, ...]
     x: float = 0.0
 
 
 def family_rows(
-    systems: Sequence[System], width: float, box: float, gap: float
+    systems: Sequence[Card], width: float, box: float, gap: float
 ) -> dict[int, list[Node]]:
     """Year to the nodes of its row, from left to right; a child is near its parents.
 
@@ -169,7 +167,7 @@ def _above_children(rows: Mapping[int, Sequence[Node]]) -> dict[str, float]:
     return {name: float(np.mean(children)) for name, children in young.items() if children}
 
 
-def _node(system: System, known: Mapping[str, System]) -> Node:
+def _node(system: Card, known: Mapping[str, Card]) -> Node:
     return Node(system.name, system, tuple(p for p in system.grew_from if p in known))
 
 

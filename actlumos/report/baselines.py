@@ -1,6 +1,6 @@
 """Tables of the compared systems: their sizes, what was reported of them, what ours reached.
 
-A system comes as `actlumos.baselines.System`, of which only plain data are read here. Reported and
+A system comes as `actlumos.arms.Card`, of which only plain data are read here. Reported and
 measured figures never share a column, and a system's status stands in every table.
 """
 
@@ -8,19 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import isnan
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
-from actlumos.report.arms import arm_of
+from actlumos.arms import Card, arm_of
 from actlumos.report.claims import compare
 from actlumos.report.paper import TABLES, reported
 from actlumos.report.results import Results, entry
 from actlumos.report.tables import MISSING
-
-if TYPE_CHECKING:
-    from actlumos.baselines.size import Size
-    from actlumos.baselines.system import System
 
 FLOOR, STUDENT = "one-frame", "ssl-kd"
 FLOOR_ROW = "one frame of R(2+1)D (the floor)"
@@ -29,36 +25,36 @@ MARK = "*"
 """Behind printed parameters that differ from the counted ones."""
 
 
-def reported_of(system: System) -> pd.DataFrame:
+def reported_of(system: Card) -> pd.DataFrame:
     """The published rows of a system, as `paper.reported` gives them: none, one or several."""
     rows = reported()
     return rows[rows["method"].isin(system.reported) & rows["dataset"].isin(TABLES.values())]
 
 
-def _published(system: System) -> dict[str, str]:
+def _published(system: Card) -> dict[str, str]:
     """Reported Top-1 by data set, with the printed decimals."""
     found = {row.dataset: f"{row.top1:.2f}" for row in reported_of(system).itertuples()}
     return {name: found.get(name, MISSING) for name in TABLES.values()}
 
 
-def printed_params(system: System) -> str:
+def printed_params(system: Card) -> str:
     """Every parameter count that was printed, in millions, marked where the counted differs."""
     values = reported_of(system)["params_m"].dropna().unique()
     mark = f" {MARK}" if system.mismatch else ""
     return ", ".join(f"{value:g}" for value in values) + mark if len(values) else MISSING
 
 
-def streams_of(system: System) -> str:
+def streams_of(system: Card) -> str:
     """What the network sees at test time, in one word a stream."""
     return " + ".join(system.streams)
 
 
-def size_table(systems: Sequence[System], sizes: Mapping[str, Size]) -> pd.DataFrame:
+def size_table(systems: Sequence[Card], sizes: Mapping[str, tuple[int, float]]) -> pd.DataFrame:
     """A row a system: what it is, how large it is at its published size, what was reported.
 
     Args:
         systems: in the order of the rows.
-        sizes: `actlumos.baselines.size.published_size` by name.
+        sizes: parameters and GMACs by name, as `actlumos.baselines.size.published_size` gives.
 
     Returns:
         Columns name, year, streams, status, counted (M) parameters, printed (M) with `MARK` where
@@ -67,16 +63,16 @@ def size_table(systems: Sequence[System], sizes: Mapping[str, Size]) -> pd.DataF
     """
     rows = []
     for system in systems:
-        size = sizes[system.name]
+        params, gmacs = sizes[system.name]
         about = {"name": system.name, "year": system.year or MISSING}
         about |= {"streams": streams_of(system), "status": system.status}
-        about |= {"counted (M)": f"{size.params / 1e6:6.2f}"}
-        about |= {"printed (M)": printed_params(system), "GMACs a clip": f"{size.gmacs:6.1f}"}
+        about |= {"counted (M)": f"{params / 1e6:6.2f}"}
+        about |= {"printed (M)": printed_params(system), "GMACs a clip": f"{gmacs:6.1f}"}
         rows.append(about | _published(system))
     return pd.DataFrame(rows)
 
 
-def reported_table(systems: Sequence[System], dataset: str) -> pd.DataFrame:
+def reported_table(systems: Sequence[Card], dataset: str) -> pd.DataFrame:
     """The published rows of these systems on one data set, as printed.
 
     Args:
@@ -104,14 +100,14 @@ def _plain(value: float) -> str:
 
 
 def measured_table(
-    systems: Sequence[System], results: Results, before: Mapping[str, Sequence[str]] | None = None
+    systems: Sequence[Card], results: Results, before: Mapping[str, Sequence[str]] | None = None
 ) -> pd.DataFrame:
     """What this kit's build of each system reached in a run, and the floor in the first row.
 
     Args:
         systems: in the order of the rows; those that were not run are left out.
         results: of one run, so of one data set, size and seed.
-        before: by arm, every arm that is trained before it (`actlumos.stages.systems.before`).
+        before: by arm, every arm that is trained before it (`actlumos.stages.before`).
 
     Returns:
         Columns system, status, sees, Top-1 (%), 95 % interval, n (test clips), params (M), GMACs,
@@ -148,7 +144,7 @@ def _measured(record: Mapping[str, Any], before: float = 0.0) -> dict[str, Any]:
 
 
 def differences(
-    systems: Sequence[System], results: Results, reference: str = STUDENT
+    systems: Sequence[Card], results: Results, reference: str = STUDENT
 ) -> pd.DataFrame:
     """Each system that was run against one arm, pairwise on the same clips.
 
@@ -170,7 +166,7 @@ def differences(
     return table.sort_values("difference", ascending=False, ignore_index=True)
 
 
-def beside_table(systems: Sequence[System], results: Results) -> pd.DataFrame:
+def beside_table(systems: Sequence[Card], results: Results) -> pd.DataFrame:
     """Reported and measured figures of every system, each in columns of its own.
 
     The two are of different data, sizes and protocols; only their orders can be compared, and

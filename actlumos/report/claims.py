@@ -13,6 +13,7 @@ from itertools import count
 
 import pandas as pd
 
+from actlumos.arms import describe
 from actlumos.evaluation.stats import (
     Difference,
     mcnemar,
@@ -20,7 +21,6 @@ from actlumos.evaluation.stats import (
     unpaired_difference,
     wilson,
 )
-from actlumos.report.arms import describe
 from actlumos.report.paper import TABLES, reported
 from actlumos.report.results import Results, correct, entry
 

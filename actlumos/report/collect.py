@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from actlumos.arms import in_order
 from actlumos.config import PROFILES, profile
 from actlumos.evaluation.stats import effective_clips, pooled_difference, wilson
-from actlumos.report.arms import in_order
 from actlumos.report.results import Results, entry, load_results
 from actlumos.runtime.files import read_json
 

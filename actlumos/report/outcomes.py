@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from actlumos.report.arms import describe, in_order
+from actlumos.arms import describe, in_order
 from actlumos.report.results import Results, entry
 from actlumos.report.style import (
     COLOURS,

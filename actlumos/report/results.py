@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from actlumos.report.arms import BASELINES
+from actlumos.arms import BASELINES
 from actlumos.runtime.files import read_json
 
 Results = Mapping[str, Any]

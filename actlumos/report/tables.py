@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from actlumos.report.arms import describe, in_order
+from actlumos.arms import describe, in_order
 from actlumos.report.claims import OFFICIAL_TESTS, reported_rows
 from actlumos.report.collect import by_arm, by_split, frame
 from actlumos.report.paper import TABLES

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from actlumos.report.arms import describe
+from actlumos.arms import describe
 from actlumos.report.style import (
     BLUE,
     COLOURS,

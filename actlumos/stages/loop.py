@@ -4,62 +4,30 @@ All randomness of a step comes from (seed, epoch, step): order, temporal positio
 dropout. So two arms with the same seed see the same clips in the same order, and a training that
 was killed goes on from its checkpoint as if nothing had been (`actlumos.stages.checkpoint`).
 
-Under torchrun several processes share each step (`actlumos.runtime.distributed`). A step is then as many
-clips as before, and which clips it holds is decided for all processes together; augmentation and
-dropout are drawn by each process for itself.
+Under torchrun several processes share each step (`actlumos.runtime.distributed`). A step is then
+as many clips as before, and which clips it holds is decided for all processes together;
+augmentation and dropout are drawn by each process for itself.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from actlumos.config import Config
 from actlumos.data.clips import Batch, Clips, Request, loader, schedule
 from actlumos.runtime import distributed
 from actlumos.runtime.device import autocast, channels_last
 from actlumos.stages.checkpoint import Checkpoint, State
-
-Terms = dict[str, Tensor]
-
-
-@dataclass
-class Task:
-    """What a stage trains.
-
-    Args:
-        model: the trainable part; the loop optimises its parameters that require a gradient, and
-            the loss has to reach all of those (freeze the others).
-        loss: terms of one batch from the network to call (`model`, or its wrapper where several
-            processes train), the batch and the step's generator. `loss` is minimised, the others
-            (scalars) go to the history.
-        clips: training clips.
-        epochs, batch_size: passes over the clips, clips a forward pass.
-        views: temporal positions drawn a clip.
-        validate: returns `val_loss` and `val_top1`; without it the last weights are kept.
-        parts: what else a checkpoint has to hold, by name: things with `state_dict` and
-            `load_state_dict`, such as an average of the weights.
-        after_step: called after each optimizer step.
-    """
-
-    model: nn.Module
-    loss: Callable[[nn.Module, Batch, torch.Generator], Terms]
-    clips: Clips
-    epochs: int
-    batch_size: int
-    views: int = 1
-    validate: Callable[[], dict[str, float]] | None = None
-    parts: dict[str, Any] = field(default_factory=dict)
-    after_step: Callable[[], None] | None = None
+from actlumos.stages.task import Task
 
 
 def fit(
@@ -67,7 +35,7 @@ def fit(
 ) -> pd.DataFrame:
     """Train, resume where `last.pt` has the same key, and leave the selected weights in the model.
 
-    Selection: lowest loss on the clips that the stage validates on. The lineage took the best
+    Selection: lowest loss on the clips that the stage validates on. Prior code took the best
     Top-1, on test; on the few validation clips of a small set Top-1 jumps by chance, the loss
     hardly does.
 
@@ -77,7 +45,7 @@ def fit(
         key: identifies the settings; a checkpoint with another key is not used.
 
     Returns:
-        The history: a row an epoch.
+        The history: one row per epoch.
     """
     model = channels_last(task.model.to(device))
     trained = [weight for weight in model.parameters() if weight.requires_grad]

@@ -27,13 +27,12 @@ from torch.utils._pytree import tree_iter
 from actlumos.config import Config
 from actlumos.evaluation.cost import count_gmacs
 from actlumos.runtime.device import autocast
-from actlumos.stages.arms import Arm, find
-from actlumos.stages.build import build
+from actlumos.stages.recipe import Recipe, find
 from actlumos.views.streams import STORED
 
 
 class LiveBytes(TorchDispatchMode):
-    """Adds up the storages alive after each operation; `curve` has one sum an operation.
+    """Adds up the storages alive after each operation; `curve` has one sum per operation.
 
     Works with fake and with real tensors. Several tensors may share a storage, which counts once
     and until the last of them is gone. Tensors from before need an `add`.
@@ -68,7 +67,7 @@ class LiveBytes(TorchDispatchMode):
 
 @dataclass(frozen=True)
 class Footprint:
-    """What training an arm takes; bytes are int64, an entry an operation of the step.
+    """What training an arm takes; bytes are int64, one entry per operation of the step.
 
     Args:
         params: trainable parameters.
@@ -96,24 +95,24 @@ class Footprint:
         return max(0, int(np.floor(room.min())))
 
 
-def training_footprint(arm: Arm, config: Config, num_classes: int) -> Footprint:
+def training_footprint(recipe: Recipe, config: Config, num_classes: int) -> Footprint:
     """Parameters, multiply-adds and memory of training an arm, in a second or two.
 
     Args:
-        arm: its own changes of the settings are applied.
+        recipe: its own changes of the settings are applied.
         config: `precision` `bf16` counts bfloat16 autocast by the CPU's rules, which differ from
             CUDA's in a few small operations of the head; any other counts float32.
         num_classes: K.
     """
-    config = config.with_(**arm.changes)
+    config = recipe.settings(config)
     with FakeTensorMode():
-        network = build(arm, config, num_classes)
-        advisers = [build(find(arm.teacher), config, num_classes)] if arm.teacher else []
-        inputs = _inputs(arm, config, 1)
+        network = recipe.network(num_classes, config)
+        frozen = [(other, other.network(num_classes, config)) for other in map(find, recipe.frozen)]
+        inputs = _inputs(recipe, config, 1)
         gmacs = count_gmacs(network.eval(), *inputs)
         for parameter in network.parameters():  # an accumulated step's first pass leaves them
             parameter.grad = torch.zeros_like(parameter)
-        two, three = (_trace(network, advisers, arm, config, batch) for batch in (2, 3))
+        two, three = (_trace(network, frozen, recipe, config, batch) for batch in (2, 3))
     per_clip = three.curve - two.curve
     moments = 2 * sum(p.numel() * p.element_size() for p in network.parameters())
     return Footprint(
@@ -125,6 +124,9 @@ def training_footprint(arm: Arm, config: Config, num_classes: int) -> Footprint:
     )
 
 
+Frozen = list[tuple[Recipe, nn.Module]]
+
+
 @dataclass(frozen=True)
 class _Trace:
     curve: np.ndarray
@@ -132,17 +134,17 @@ class _Trace:
 
 
 def _trace(
-    network: nn.Module, advisers: list[nn.Module], arm: Arm, config: Config, batch: int
+    network: nn.Module, frozen: Frozen, recipe: Recipe, config: Config, batch: int
 ) -> _Trace:
     """One step of `batch` clips: the live bytes after every operation, and those kept midway."""
     network.train()
     live = LiveBytes()
     with live:
-        live.add(*_tensors(network, *advisers))
-        inputs = _inputs(arm, config, batch)
+        live.add(*_tensors(network, *(other for _, other in frozen)))
+        inputs = _inputs(recipe, config, batch)
         start = len(live.curve)
-        for adviser in advisers:
-            _advise(adviser, arm, config, batch)
+        for other, teacher in frozen:
+            _run_frozen(teacher, other, config, batch)
         before = live.now
         with autocast(torch.device("cpu"), _precision(config)):
             output = network(*inputs)
@@ -162,18 +164,17 @@ def _tensors(*networks: nn.Module) -> list[Tensor]:
     return kept + [t.grad for t in kept if t.grad is not None]
 
 
-def _inputs(arm: Arm, config: Config, batch: int) -> tuple[Tensor, ...]:
+def _inputs(recipe: Recipe, config: Config, batch: int) -> tuple[Tensor, ...]:
     """A float clip a stream; a pretraining gets both views of each clip as one batch."""
-    clips = 2 * batch if arm.stage == "pretrain" else batch
-    size = config.frames, *config.crop_size
-    return tuple(torch.empty(clips, STORED.get(name, 3), *size) for name in arm.streams)
+    clips, size = recipe.views_per_clip * batch, (config.frames, *config.crop_size)
+    return tuple(torch.empty(clips, STORED.get(name, 3), *size) for name in recipe.streams)
 
 
-def _advise(adviser: nn.Module, arm: Arm, config: Config, batch: int) -> None:
-    """The frozen teacher's answer, which the first student of a run has to ask for."""
-    streams = _inputs(find(arm.teacher), config, batch)
+def _run_frozen(teacher: nn.Module, recipe: Recipe, config: Config, batch: int) -> None:
+    """The forward pass of a frozen teacher, whose logits the first student of a run computes."""
+    streams = _inputs(recipe, config, batch)
     with torch.no_grad(), autocast(torch.device("cpu"), _precision(config)):
-        adviser.eval()(*streams)
+        teacher.eval()(*streams)
 
 
 def _sum(output: Any) -> Tensor:

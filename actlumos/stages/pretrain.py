@@ -1,4 +1,6 @@
-"""Self-supervised pretraining: two views of one dark clip belong together, all else apart.
+"""Self-supervised pretraining: two views of one dark clip belong together, all others apart.
+
+    L_ssl = NT-Xent(view 1, view 2)                               (our choice; the paper: "SSL")
 
 Both views go through one backbone and a projection; NT-Xent asks each view to find its partner
 among all other views of the batch. No label is read. The paper contrasts two-view pretraining
@@ -7,19 +9,26 @@ with spatial-only and temporal-only variants:
     both       two moments of the clip, each with its own crop, flip and exposure
     spatial    one moment, two crops, flips and exposures
     temporal   two moments, one crop and flip, exposure as it is
+
+    actlumos train ssl --profile demo       # about 1 minute on two cores, no GPU
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from actlumos.config import Config
 from actlumos.data.clips import Batch, Clips
-from actlumos.models import Pretrainer
+from actlumos.models import Pretrainer, Student
 from actlumos.models.losses import nt_xent
 from actlumos.runtime.distributed import gather
-from actlumos.stages.loop import Task, Terms
+from actlumos.stages.recipe import Needed, Recipe
+from actlumos.stages.runs import Run
+from actlumos.stages.task import Task, Terms
 from actlumos.views import augment
 
 VIEWS = ("both", "spatial", "temporal")
@@ -61,22 +70,76 @@ def _cut(clip: Tensor, crop: augment.Crop, config: Config) -> Tensor:
     return augment.apply_crop(clip, crop, config.crop_size)
 
 
-def task(model: Pretrainer, pool: Clips, kind: str, config: Config) -> Task:
-    """NT-Xent over the pool's unlabelled clips: backbone and projector learn, the head waits."""
-    model.student.head.requires_grad_(False)
-    model.student.classifier.requires_grad_(False)
+def pretrainer(num_classes: int, config: Config) -> Pretrainer:
+    """A student of `num_classes` and the projector that its backbone is pretrained with."""
+    return Pretrainer(Student(num_classes, config), config.projection)
 
-    def loss(network: nn.Module, batch: Batch, generator: torch.Generator) -> Terms:
-        """NT-Xent over the batch of all processes: each view's partner is in its own process."""
-        views = two_views(batch.clip.to(generator.device), kind, config, generator)
-        first, second = network(torch.cat(views)).chunk(2)
-        return {"loss": nt_xent(gather(first), gather(second), config.tau_ssl)}
 
-    return Task(
-        model=model,
-        loss=loss,
-        clips=pool,
-        epochs=config.epochs_pretrain,
-        batch_size=config.ssl_batch_size,
-        views=2,
-    )
+@dataclass(frozen=True, kw_only=True)
+class Pretraining(Recipe):
+    """NT-Xent over unlabelled clips: backbone and projector learn, head and classifier are frozen.
+
+    Args:
+        pool: which clips: `a` the run's own training clips, `b` those of the second data set,
+            `ab` both.
+        views: `both`, `spatial` or `temporal`, see the top of this file.
+    """
+
+    stage: ClassVar[str] = "pretrain"
+    learns_from: ClassVar[str] = "two views of dark clips, without labels"
+    classifies: ClassVar[bool] = False
+    views_per_clip: ClassVar[int] = 2
+    smallest_batch: ClassVar[int] = 2  # a single clip has no negatives
+
+    pool: str = "ab"
+    views: str = "both"
+
+    def epochs(self, config: Config) -> int:
+        """`epochs_pretrain`."""
+        return config.epochs_pretrain
+
+    def batch_size(self, config: Config) -> int:
+        """`ssl_batch_size`."""
+        return config.ssl_batch_size
+
+    def clips(self, run: Run, needed: Needed) -> dict[str, Clips]:
+        """The pool; nothing is selected or tested."""
+        return {"train": run.clips(run.pool(self.pool))}
+
+    def data_digest(self, run: Run) -> str:
+        """Identifies the pool, which the run's own manifest does not."""
+        return run.pool(self.pool).digest
+
+    def task(self, model: nn.Module, clips: dict[str, Clips], run: Run, needed: Needed) -> Task:
+        """NT-Xent between the two views; `model` is a `Pretrainer`."""
+        config = run.config
+        model.student.head.requires_grad_(False)
+        model.student.classifier.requires_grad_(False)
+
+        def loss(network: nn.Module, batch: Batch, generator: torch.Generator) -> Terms:
+            """NT-Xent over the batch of all processes; both views of a clip are in one process."""
+            views = two_views(batch.clip.to(generator.device), self.views, config, generator)
+            first, second = network(torch.cat(views)).chunk(2)
+            return {"loss": nt_xent(gather(first), gather(second), config.tau_ssl)}
+
+        return Task(
+            model=model,
+            loss=loss,
+            clips=clips["train"],
+            epochs=self.epochs(config),
+            batch_size=self.batch_size(config),
+            views=self.views_per_clip,
+        )
+
+
+def _on(pool: str, views: str = "both") -> Pretraining:
+    return Pretraining(network=pretrainer, pool=pool, views=views)
+
+
+RECIPES: dict[str, Any] = {
+    "ssl": _on("ab"),
+    "ssl-a": _on("a"),
+    "ssl-b": _on("b"),
+    "ssl-spatial": _on("ab", "spatial"),
+    "ssl-temporal": _on("ab", "temporal"),
+}

@@ -1,44 +1,43 @@
-"""Where a run's artefacts lie, what made them, and whether they are still good.
+"""A run: one data set, one official split, one profile, one seed; and the clips it works on.
 
-A run is one data set, one official split, one profile and one seed. It is a folder
-`runs/<dataset>-<profile>-s<seed>/`, or `runs/<dataset>-split<k>-<profile>-s<seed>/` where a data
-set has several splits, with one folder an arm:
+It is a folder `runs/<dataset>-<profile>-s<seed>/`, or `runs/<dataset>-split<k>-<profile>-s<seed>/`
+where a data set has several splits, with one folder per arm:
 
     <run>/<arm>/checkpoint.pt   weights and the config that built them (loads with weights_only)
-    <run>/<arm>/history.csv     a row an epoch
+    <run>/<arm>/history.csv     one row per epoch
     <run>/<arm>/result.json     metrics, config, seed, revision, versions, device, data, seconds
     <run>/results.json          every arm's Top-1, Top-5, n and interval
 
-`result.json` with the key of the present settings means: done. Everything else is made anew.
+A `result.json` with the key of the present settings means: done. Everything else is made again.
 """
 
 from __future__ import annotations
 
 import hashlib
-import platform
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock
+from torch import nn
 
 from actlumos.config import Config, profile
 from actlumos.darkroom.build import backgrounds, render
-from actlumos.data.channels import DerivedCache, StackedClips
-from actlumos.data.clips import ClipCache, Clips, build_cache
+from actlumos.data.cache import ClipCache, build_cache, fill
+from actlumos.data.channels import ChannelCache, StackedClips
+from actlumos.data.clips import Clips
 from actlumos.data.manifest import Clip, Manifest, concat
 from actlumos.data.published import check_split, load_manifest, splits_of
 from actlumos.data.published.leaks import check_pool
 from actlumos.runtime.device import pick_device
-from actlumos.runtime.files import home, read_json, sweep, write_json
+from actlumos.runtime.files import home, sha256
+from actlumos.stages.channels import channel_cache
+from actlumos.views.streams import STORED
 
-_PACKAGES = ("torch", "numpy", "opencv-contrib-python-headless", "scikit-learn")
+_CHANGE_NO_RESULT = ("profile", "workers", "checkpoint_minutes", "checkpoint_activations")
 
 
 @dataclass(frozen=True)
@@ -78,8 +77,10 @@ class Run:
         manifest = _load(self.second, self.second_root, split, self.config, self.directory)
         return manifest.select("train")
 
-    def backgrounds(self, split: str) -> Clips:
+    def backgrounds(self, split: str) -> Manifest:
         """One figure-free frame for each clip of a split, for the background-only control.
+
+        The frames are put into the cache, so `clips` needs `cache_frames`.
 
         Raises:
             ValueError: the data set has no such pictures.
@@ -89,12 +90,12 @@ class Run:
         manifest = self.manifest.select(split)
         pictures = backgrounds(manifest.root)
         stills = tuple(_still(clip, pictures[clip.path]) for clip in manifest.clips)
-        manifest = replace(manifest, name=f"{manifest.name}-background", clips=stills)
+        of_stills = replace(manifest, name=f"{manifest.name}-background", clips=stills)
         cache = ClipCache(self.cache_directory, self.config.frame_size)
         for index, clip in enumerate(stills):
-            if not cache.holds(manifest, index):
-                cache.keep(manifest, index, pictures[clip.path][None])
-        return self._clips(manifest, cache)
+            if not cache.holds(of_stills, index):
+                cache.keep(of_stills, index, pictures[clip.path][None])
+        return of_stills
 
     def pool(self, source: str = "ab") -> Manifest:
         """Unlabelled training clips: `a` the run's own, `b` the second domain, `ab` both.
@@ -111,38 +112,54 @@ class Run:
                 check_pool(part, self.manifest.select("test"))
         return concat(*(part.unlabeled() for part in chosen))
 
-    def clips(self, manifest: Manifest, stored: Sequence[DerivedCache] = ()) -> Clips:
-        """Clips of a manifest at this run's length and size, decoded once where config says so.
+    def clips(
+        self,
+        manifest: Manifest,
+        streams: Sequence[str] = ("dark",),
+        enhancer: tuple[nn.Module, str] | None = None,
+    ) -> Clips:
+        """Clips of a manifest at this run's length and size; the one way to get clips.
+
+        Frames are decoded once where `cache_frames` says so.
 
         Args:
             manifest: which clips.
-            stored: filled caches whose channels stand behind the clips' colours.
-        """
-        cache = None
-        if self.config.cache_frames:
-            size, policy = self.config.frame_size, self.config.on_bad_clip
-            cache = build_cache(manifest, size, self.cache_directory, on_bad_clip=policy)
-        return self._clips(manifest, cache, stored)
-
-    def _clips(
-        self, manifest: Manifest, cache: ClipCache | None, stored: Sequence[DerivedCache] = ()
-    ) -> Clips:
-        how = {
-            "frames": self.config.frames,
-            "stride": self.config.stride,
-            "short_clips": self.config.short_clips,
-            "size": self.config.frame_size,
-            "cache": cache,
-            "on_bad_clip": self.config.on_bad_clip,
-        }
-        return StackedClips(manifest, derived=stored, **how) if stored else Clips(manifest, **how)
-
-    def render_light(self) -> None:
-        """Render the normal-light originals of the run's clips, where they are missing.
+            streams: names; those of `STORED` are computed here once and stand as further channels
+                behind the colours, the others are made later, from the colours.
+            enhancer: for the stream `enhanced`: the trained network, with a method
+                `enhance_frames`, and the key of its training.
 
         Raises:
-            ValueError: the data set has none.
+            ValueError: normal light was asked for of another data set than darkroom.
         """
+        config = self.config
+        cache = None
+        if config.cache_frames:
+            policy = config.on_bad_clip
+            cache = build_cache(
+                manifest, config.frame_size, self.cache_directory, on_bad_clip=policy
+            )
+        how = {
+            "frames": config.frames,
+            "stride": config.stride,
+            "short_clips": config.short_clips,
+            "size": config.frame_size,
+            "cache": cache,
+            "on_bad_clip": config.on_bad_clip,
+        }
+        stored = [self._filled(name, manifest, enhancer) for name in streams if name in STORED]
+        return StackedClips(manifest, caches=stored, **how) if stored else Clips(manifest, **how)
+
+    def _filled(
+        self, stream: str, manifest: Manifest, enhancer: tuple[nn.Module, str] | None
+    ) -> ChannelCache:
+        """The cache of a stored stream, with every clip of the manifest in it."""
+        if stream == "normal_light":
+            self._render_normal_light()
+        cache = channel_cache(stream, self.cache_directory, self.config, enhancer)
+        return fill(cache, manifest, max(self.config.workers, 2), self.config.on_bad_clip)
+
+    def _render_normal_light(self) -> None:
         if self.dataset != "darkroom":
             raise ValueError(
                 f"{self.dataset} has no clips in normal light; only darkroom does, so systems "
@@ -208,56 +225,23 @@ def run_name(dataset: str, profile_name: str, split: int, seed: int) -> str:
     return f"{part}-{profile_name}-s{seed}"
 
 
+def result_settings(config: Config) -> dict[str, Any]:
+    """The settings that can change a result; pretrained weights by their content, not place.
+
+    Raises:
+        FileNotFoundError: the weights' file is not there.
+    """
+    chosen = {k: v for k, v in config.to_dict().items() if k not in _CHANGE_NO_RESULT}
+    if config.weights:
+        path = Path(config.weights).expanduser()
+        if not path.is_file():
+            raise FileNotFoundError(f"no weights at {path}: correct `weights`, or leave it empty")
+        chosen["weights"] = sha256(path)
+    return chosen
+
+
 def _place(path: str | Path) -> Path | None:
     return Path(path).expanduser().resolve() if str(path) else None
-
-
-def provenance(run: Run) -> dict[str, Any]:
-    """What a result needs to be believed: versions, revision, machine, data."""
-    return {
-        "versions": {"python": platform.python_version()} | {p: version(p) for p in _PACKAGES},
-        "revision": _revision(),
-        "device": str(run.device),
-        "processor": f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads",
-        "dataset": run.dataset,
-        "split": run.split,
-        "second": run.second,
-        "manifest": run.manifest.digest,
-    }
-
-
-def _revision() -> str:
-    """Git revision of the checkout, with `+` where files differ from it; `unknown` outside one."""
-    here = Path(__file__).resolve().parent
-    git = ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--abbrev=12"]
-    try:
-        answer = subprocess.run(git, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return answer.stdout.strip()
-
-
-def record(run: Run, arm: str, result: dict[str, Any]) -> None:
-    """Enter an arm's headline figures into the run's `results.json`.
-
-    Jobs that train several arms of one run at a time take turns here.
-    """
-    path = run.directory / "results.json"
-    kept = ("title", "stage", "params", "gmacs", "milliseconds", "seconds", "key")
-    kept += ("top1", "top5", "n", "interval")
-    run.directory.mkdir(parents=True, exist_ok=True)
-    with FileLock(run.directory / ".results.lock"):
-        summary = read_json(path) if path.exists() else {"arms": {}}
-        summary |= {
-            "run": run.directory.name,
-            "dataset": run.dataset,
-            "split": run.split,
-            "profile": run.config.profile,
-            "seed": run.seed,
-        }
-        summary["arms"][arm] = {name: result[name] for name in kept if name in result}
-        sweep(path)
-        write_json(path, summary)
 
 
 def _load(name: str, root: Path | None, split: int, config: Config, directory: Path) -> Manifest:

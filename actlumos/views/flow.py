@@ -37,11 +37,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from actlumos.data.cache import ClipCache
-from actlumos.data.channels import DerivedCache, enhanced
 from actlumos.runtime.files import sha256
 from actlumos.views import enhance
 from actlumos.views.augment import Crop, apply_crop
+from actlumos.views.frames import enhance_frames
 
 METHODS = ("tvl1", "dis", "farneback", "raft")
 BOUND = 20.0  # pixels; see the module's top
@@ -120,7 +119,7 @@ def flow(
     _check_frames(frames)
     if enhancement != "none":
         how = dict(options or {})
-        frames = enhanced(frames, lambda clip: enhance.enhance(clip, enhancement, **how))
+        frames = enhance_frames(frames, lambda clip: enhance.enhance(clip, enhancement, **how))
     moved = np.zeros((len(frames), 2, *frames.shape[1:3]), np.float32)
     if len(frames) <= step:
         return moved
@@ -165,17 +164,12 @@ def flip_flow(moved: Tensor) -> Tensor:
 def apply_flow_crop(moved: Tensor, crop: Crop, size: tuple[int, int]) -> Tensor:
     """`augment.apply_crop` for a flow `[B, 2, T, H, W]`: where the clip is flipped, x changes sign.
 
-    Values stay pixels of the whole frame, over the bound, however the box is resized: the
-    two-stream lineage's habit.
+    Values stay pixels of the whole frame, over the bound, however the box is resized: as public
+    two-stream code does.
     """
     unflipped = apply_crop(moved, crop._replace(flip=torch.zeros_like(crop.flip)), size)
     flip = crop.flip.to(moved.device)[:, None, None, None, None]
     return torch.where(flip, flip_flow(unflipped), unflipped)
-
-
-def flow_cache(frames: ClipCache, settings: FlowSettings) -> DerivedCache:
-    """The cache of one kind of flow, beside the frames; `cache.fill` computes what it lacks."""
-    return DerivedCache(frames.directory, frames.size, settings.name, 2, settings.levels)
 
 
 def _check_choice(method: str, enhancement: str, step: int) -> None:

@@ -15,9 +15,9 @@ from torch import Tensor
 from actlumos.config import Config
 from actlumos.views import augment, enhance, flow
 
-STORED = {"flow": 2, "light": 3, "lit": 3}
-"""Streams that are read and not made, and how many channels each has behind the stored colours:
-optical flow, the clip in normal light, the clip as a slow enhancer shows it."""
+STORED = {"flow": 2, "normal_light": 3, "enhanced": 3}
+"""Streams that are read from a cache, and how many channels each has behind the stored colours:
+optical flow, the clip in normal light, the output of an enhancer too slow to run in training."""
 
 
 def channels(names: tuple[str, ...]) -> int:
@@ -110,7 +110,7 @@ def train_streams(
 def test_streams(
     clip: Tensor, names: tuple[str, ...], config: Config, crops: int = 1
 ) -> list[tuple[Tensor, ...]]:
-    """Streams for evaluation: the centre crop, or the ten crops of the lineage's test.
+    """Streams for evaluation: the centre crop, or the ten crops of prior code's test.
 
     Args:
         clip: uint8 `[B, T, H, W, 3]`, with further channels for the streams of `STORED`.

@@ -1,8 +1,8 @@
 """Learned enhancers small enough to stand before a recogniser: curve networks and SCI.
 
 Both learn without a picture of what the dark clip should look like: the losses, which say what a
-well-lit picture is like, are in `actlumos.baselines.enhancement_losses`. All networks here take and return a clip
-`[B, 3, T, H, W]`, RGB in 0..1, and treat each frame on its own.
+well-lit picture is like, are in `actlumos.baselines.enhancement_losses`. All networks here take
+and return a clip `[B, 3, T, H, W]`, RGB in 0..1, and treat each frame on its own.
 
 A **curve network** looks at the frame and gives, for each pixel and colour, the bend r in -1..1
 of a tone curve that is applied eight times over (Zero-DCE, Guo et al., CVPR 2020):
@@ -180,7 +180,7 @@ def _conv_norm_relu(inputs: int, outputs: int) -> nn.Sequential:
 def sci_stages(
     enhancer: SciEnhancer, calibrator: SciCalibrator, clip: Tensor, stages: int = 3
 ) -> list[tuple[Tensor, Tensor]]:
-    """What `actlumos.baselines.enhancement_losses.sci_terms` trains on: each stage's input and its illumination.
+    """What `enhancement_losses.sci_terms` trains on: each stage's input and its illumination.
 
     A stage: i = light of v; then v = x + calibrator(clamp(x / i)), from v = x on.
 

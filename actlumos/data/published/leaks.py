@@ -92,8 +92,8 @@ def check_pool(pool: Manifest, test: Manifest) -> None:
         said.append(f"{len(take)} clips of takes that {test.name} is tested on ({_some(take)})")
     raise ValueError(
         f"the unlabelled pool {pool.name} holds {' and '.join(said)}: a model pretrained on them "
-        "has seen its test. Leave them out (`actlumos.data.published.leaks.leave_out`), or go on with "
-        "--allow-leaks and say so beside the result"
+        "has seen its test. Leave them out (`actlumos.data.published.leaks.leave_out`), or go on "
+        "with --allow-leaks and say so beside the result"
     )
 
 
