@@ -29,6 +29,9 @@ from actlumos.stages.task import Task, Terms
 from actlumos.views.streams import train_streams
 
 
+STREAMS = ("dark", "retinex")
+
+
 @dataclass(frozen=True, kw_only=True)
 class TwoStream(Supervised):
     """Cross-entropy plus supervised contrast; `lambda_sup` 0 leaves the contrast out."""
@@ -36,7 +39,7 @@ class TwoStream(Supervised):
     stage: ClassVar[str] = "teacher"
     smallest_batch: ClassVar[int] = 2  # DFF has a batch norm of pooled features
 
-    streams: tuple[str, ...] = ("dark", "retinex")
+    streams: tuple[str, ...] = STREAMS
 
     def epochs(self, config: Config) -> int:
         """`epochs_teacher`."""
