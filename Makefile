@@ -40,8 +40,10 @@ baselines: venv  ## train all 22 systems and compare them, about 45 minutes on t
 smoke: venv  ## the same path with tiny models, a few minutes (.venv/bin/python -m actlumos reproduce --profile smoke)
 	$(RUN) reproduce --profile smoke
 
-test: venv  ## linters and the whole test suite (.venv/bin/ruff check . && .venv/bin/python -m pytest)
+test: venv  ## linters, import contracts, types and the whole test suite (.venv/bin/ruff check . && .venv/bin/lint-imports && .venv/bin/mypy && .venv/bin/python -m pytest)
 	$(VENV)/bin/ruff check .
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/mypy
 	$(VENV)/bin/python -m pytest
 
 lab: venv  ## open the notebooks in JupyterLab (.venv/bin/jupyter lab notebooks)
@@ -55,6 +57,6 @@ lock:  ## write constraints.txt anew after changing pyproject.toml (.venv/bin/pi
 	mv constraints.tmp constraints.txt
 	touch $(STAMP)
 
-clean:  ## delete caches of Python and the tools; data, runs and figures stay (rm -rf .pytest_cache .ruff_cache .hypothesis)
-	rm -rf .pytest_cache .ruff_cache .hypothesis build
+clean:  ## delete caches of Python and the tools; data, runs and figures stay (rm -rf .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis)
+	rm -rf .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis build
 	find actlumos tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
