@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import torch
+from sklearn.metrics import confusion_matrix
 from torch import Tensor, nn
 
 from actlumos.config import Config
 from actlumos.data.clips import Batch, Clips, loader, schedule
-from actlumos.evaluation import stats
+from actlumos.evaluation.stats import wilson
 from actlumos.runtime import distributed
 from actlumos.runtime.device import autocast, device_of
 from actlumos.views.streams import test_streams
@@ -85,34 +85,22 @@ def top_k(logits: Tensor, labels: Tensor, k: int = 1) -> float:
     return 100 * hits.float().mean().item()
 
 
-def wilson(correct: int, n: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a proportion, in percent (Wilson 1927).
-
-    Raises:
-        ValueError: `n` is not positive or `correct` is outside 0..n.
-    """
-    if n <= 0 or not 0 <= correct <= n:
-        raise ValueError(f"need 0 <= correct <= n and n > 0, not correct={correct}, n={n}")
-    return stats.wilson(100 * correct / n, n)
-
-
-def confusion(logits: Tensor, labels: Tensor) -> np.ndarray:
-    """Counts `[K, K]`, int64: rows are true classes, columns are predictions."""
-    size = logits.shape[1]
-    flat = labels * size + logits.argmax(dim=1)
-    return torch.bincount(flat, minlength=size * size).reshape(size, size).numpy()
-
-
 def score(logits: Tensor, labels: Tensor) -> dict[str, object]:
-    """What `result.json` holds of a test: Top-1, Top-5, n, interval, confusion, predictions."""
+    """What `result.json` holds of a test.
+
+    Returns:
+        top1, top5 in percent; n; interval (Wilson's 95 %); confusion (counts, rows are true
+        classes, columns predictions); per_clip labels and predictions.
+    """
     predictions = logits.argmax(dim=1)
-    low, high = wilson(int((predictions == labels).sum()), len(labels))
+    low, high = wilson(100 * int((predictions == labels).sum()) / len(labels), len(labels))
+    classes = range(logits.shape[1])
     return {
         "top1": top_k(logits, labels, 1),
         "top5": top_k(logits, labels, 5),
         "n": len(labels),
         "interval": [low, high],
-        "confusion": confusion(logits, labels).tolist(),
+        "confusion": confusion_matrix(labels, predictions, labels=classes).tolist(),
         "per_clip": {"labels": labels.tolist(), "predictions": predictions.tolist()},
     }
 
