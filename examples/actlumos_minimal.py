@@ -167,15 +167,15 @@ def main(train_clips: int = 25, test_clips: int = 15, epochs: int = 10, seed: in
     torch.manual_seed(seed)
     student = Student(classes, SIZES)
     pretrainer = Pretrainer(student, SIZES.projection)
-    student.head.requires_grad_(False)
-    student.classifier.requires_grad_(False)
+    for part in (student.head, student.classifier):
+        part.requires_grad_(False)
     train(pretrainer, pretraining_loss, unlabelled, size=32, epochs=max(1, epochs // 3), views=2)
 
     print("student: dark stream alone, from the pretrained backbone, with the teacher's logits")
     student.requires_grad_(True)
     train(student, student_loss(teacher), labelled, size=16, epochs=epochs)
 
-    top1 = {"teacher": test(teacher, tested, streams=2), "student": test(student, tested, streams=1)}
+    top1 = {"teacher": test(teacher, tested, 2), "student": test(student, tested, 1)}
     print(f"Top-1 of {len(tested)} test clips, {classes} actions, chance {100 / classes:.1f} %:")
     print("  " + ", ".join(f"{name} {value:.1f} %" for name, value in top1.items()))
     return top1

@@ -2,7 +2,7 @@
 
 `ChannelCache` says what is computed and where it lies, `cache.fill` computes what is missing, and
 `StackedClips` gives a clip's frames with these channels behind the three colours, for the same
-requests as `Clips`. So a stream that is too slow to make anew for each batch is read like frames.
+requests as `Clips`. So a stream that is too slow to compute for each batch is read like frames.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from actlumos.runtime.files import sweep
 
 @dataclass(frozen=True)
 class ChannelCache(ClipCache):
-    """Something computed from whole clips, a file `[frames, H, W, channels]` uint8 a clip.
+    """Something computed from whole clips, one file `[frames, H, W, channels]` uint8 per clip.
 
-    Lies beside the frames of the same folder and size, in `{H}x{W}-{name}`, a file named after
-    its video's digest. With three channels it can stand in for the frames: `Clips(cache=...)`.
+    They are beside the frames of the same folder and size, in `{H}x{W}-{name}`; a file is named
+    after its video's digest. With three channels it can stand in for the frames: `Clips(cache=...)`.
 
     Args:
         directory, size: of the `ClipCache` it belongs to; clips not kept there are decoded.
@@ -116,8 +116,8 @@ class StackedClips(Clips):
     def __getitem__(self, request: Request) -> Item:
         """As `Clips`, with the caches' channels after the colours."""
         item, (index, positions) = super().__getitem__(request), request
-        files = [files[index] for files in self._caches]
-        if item["clip"] is None or None in files:
+        files = [file for kept in self._caches if (file := kept[index]) is not None]
+        if item["clip"] is None or len(files) < len(self._caches):
             return {**item, "clip": None}
         how = self.manifest.clips[index].frames, self.frames, self.stride, self.short_clips
         wanted = np.concatenate([sample_indices(*how, position) for position in positions])

@@ -59,7 +59,7 @@ class Batch(NamedTuple):
 
     clip: Tensor
     label: Tensor
-    index: Tensor
+    index: Tensor  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
     skipped: Tensor
 
 
@@ -102,7 +102,7 @@ class Clips(Dataset[Item]):
         if cache and cache.size != tuple(size):
             raise ValueError(f"the cache holds frames of {cache.size}, not {tuple(size)}")
         self.manifest, self.frames, self.stride = manifest, frames, stride
-        self.short_clips, self.size = short_clips, tuple(size)
+        self.short_clips, self.size = short_clips, (size[0], size[1])
         self.skips, self.skipped = on_bad_clip == "skip", set[int]()
         self._kept = [cache.find(manifest, i) for i in range(len(manifest))] if cache else None
         absent = sum(path is None for path in self._kept or ())
@@ -150,9 +150,10 @@ class Clips(Dataset[Item]):
     def _read(self, index: int, wanted: np.ndarray) -> np.ndarray:
         if self._kept is None:
             return resize_frames(read_clip(self.manifest.path(index), wanted), self.size)
-        if self._kept[index] is None:
+        kept = self._kept[index]
+        if kept is None:
             raise VideoError(f"{self.manifest.path(index)} could not be decoded into the cache")
-        return np.take(np.load(self._kept[index], mmap_mode="r").view(np.ndarray), wanted, axis=0)
+        return np.take(np.load(kept, mmap_mode="r").view(np.ndarray), wanted, axis=0)
 
 
 def schedule(
@@ -173,7 +174,7 @@ def schedule(
         seed: with `epoch`, decides order and places; the same two give the same epoch.
         epoch: from 0.
         shuffle: False keeps the manifest's order and looks at the middle of every clip.
-        views: places in time a clip, drawn independently and uniformly.
+        views: places in time per clip, drawn independently and uniformly.
         drop_last: leave out a last batch that is not full.
 
     Raises:
@@ -195,8 +196,9 @@ def collate(items: Sequence[Item]) -> Batch:
     A batch of which nothing could be read has a clip tensor of shape `[0]`.
     """
     read = [item for item in items if item["clip"] is not None]
+    clips = [item["clip"] for item in items if item["clip"] is not None]
     return Batch(
-        torch.stack([item["clip"] for item in read]) if read else torch.empty(0, dtype=torch.uint8),
+        torch.stack(clips) if clips else torch.empty(0, dtype=torch.uint8),
         torch.tensor([item["label"] for item in read], dtype=torch.int64),
         torch.tensor([item["index"] for item in read], dtype=torch.int64),
         torch.tensor([i["index"] for i in items if i["clip"] is None], dtype=torch.int64),
@@ -217,7 +219,7 @@ def loader(clips: Clips, batches: Sequence[Sequence[Request]], workers: int = 0)
     """
     source = DataLoader(
         clips,
-        batch_sampler=batches,
+        batch_sampler=[list(batch) for batch in batches],
         collate_fn=collate,
         num_workers=workers,
         timeout=_SECONDS_FOR_A_BATCH if workers else 0,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from sklearn.manifold import TSNE
@@ -18,7 +20,7 @@ from actlumos.runtime.device import autocast, device_of
 
 @torch.no_grad()
 def features(
-    model: nn.Module, clips: Clips, streams: tuple[str, ...], config: Config
+    model: Any, clips: Clips, streams: tuple[str, ...], config: Config
 ) -> tuple[np.ndarray, np.ndarray]:
     """What the classifier reads of each clip: centre crop, middle of the clip.
 

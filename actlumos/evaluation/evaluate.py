@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from sklearn.metrics import confusion_matrix
@@ -85,7 +86,7 @@ def top_k(logits: Tensor, labels: Tensor, k: int = 1) -> float:
     return 100 * hits.float().mean().item()
 
 
-def score(logits: Tensor, labels: Tensor) -> dict[str, object]:
+def score(logits: Tensor, labels: Tensor) -> dict[str, Any]:
     """What `result.json` holds of a test.
 
     Returns:

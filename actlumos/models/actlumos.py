@@ -2,7 +2,7 @@
 
     student:  dark clip -> backbone -> tokens -> BERT -> CLS -> logits
     teacher:  dark and Retinex clips -> one shared backbone -> DFF -> tokens -> BERT -> logits
-                                                   `-> projector, a stream -> SupCon
+                                                   `-> projector, per stream -> SupCon
 
 Source: the architecture figure of ActLumos (arXiv 2502.03724 v2). Sizes that the paper does not
 give are those of the public code it builds on; see `bert_head.py` and `fusion.py`.
@@ -14,7 +14,7 @@ Backbone, head and classifier are built first and in this order by both, so afte
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +44,9 @@ class Recogniser(nn.Module):
         ValueError: sizes that fit no network (see `R2Plus1D` and `BertHead`), or `num_classes`
             below 1.
     """
+
+    backbone: Any
+    head: Any
 
     def __init__(
         self,
@@ -84,7 +87,7 @@ def build_backbone(config: NetworkConfig) -> R2Plus1D:
         config.widths,
         stem=config.stem,
         temporal_strides=config.temporal_strides,
-        midplanes=config.midplanes,
+        midplanes=config.midplanes,  # type: ignore[arg-type]  # R2Plus1D checks it
         bn_momentum=config.bn_momentum,
         bn_eps=config.bn_eps,
         checkpoint_activations=config.checkpoint_activations,
@@ -99,7 +102,7 @@ def _bert_head(config: NetworkConfig, width: int, tokens: int) -> BertHead:
         config.bert_heads,
         config.token_keep,
         config.bert_dropout,
-        config.bert_start,
+        config.bert_start,  # type: ignore[arg-type]  # BertHead checks it
     )
 
 
@@ -137,7 +140,7 @@ class Student(Recogniser):
 class TeacherOutput(NamedTuple):
     """What the teacher's two losses and its pictures need.
 
-    logits: `[B, K]`; projections: `[B, S, D]` of length 1, a stream each, from before the
+    logits: `[B, K]`; projections: `[B, S, D]` of length 1, one per stream, from before the
     fusion; weights: `[B, S, T', H', W']`, or None for a fusion without weights.
     """
 
@@ -175,7 +178,7 @@ class Teacher(Recogniser):
         """S clips `[B, 3, T, H, W]` in 0..1 to S maps `[B, C, T', H', W']`.
 
         The streams go through the shared backbone as one batch of S * B clips. Batch norm then
-        trains on the mixture that its running statistics describe in evaluation; one pass a
+        trains on the mixture that its running statistics describe in evaluation; one pass per
         stream would train on each stream's own statistics and evaluate on neither's.
         """
         if len(streams) != len(self.norms):
@@ -219,7 +222,7 @@ class Projector(nn.Module):
 
 
 class Pretrainer(nn.Module):
-    """The student's backbone with a projector: what self-supervised pre-training trains.
+    """The student's backbone with a projector: what self-supervised pretraining trains.
 
     The figure shows the bare backbone in this stage, no BERT. The student is shared, not
     copied: training this trains its backbone and leaves its head and classifier as they are.

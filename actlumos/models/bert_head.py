@@ -99,7 +99,7 @@ class BertHead(nn.Module):
         keep: probability that a token is visible as a key while training, drawn for each clip
             and token; CLS always is, and in evaluation all are.
         dropout: everywhere in the head.
-        start: `random` (the lineage), or `mean`: value and output projections begin as the
+        start: `random` (public code), or `mean`: value and output projections begin as the
             identity, so CLS begins as an average of the normalised tokens. Ours, for training
             from scratch in few steps.
 
@@ -127,10 +127,11 @@ class BertHead(nn.Module):
         self.cls = nn.Parameter(torch.empty(1, 1, width).normal_(std=0.02))
         self.positions = nn.Parameter(torch.empty(1, frames + 1, width).normal_(std=0.02))
         self.dropout = nn.Dropout(dropout)
-        self.layers = nn.ModuleList(BertLayer(width, heads, dropout) for _ in range(layers))
+        blocks = [BertLayer(width, heads, dropout) for _ in range(layers)]
+        self.layers = nn.ModuleList(blocks)
         if start == "mean":
-            for layer in self.layers:
-                layer.attention.pass_through()
+            for block in blocks:
+                block.attention.pass_through()
 
     def forward(self, tokens: Tensor) -> Tensor:
         """`[B, N, C]` to the CLS vector `[B, C]`.

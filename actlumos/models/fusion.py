@@ -1,6 +1,6 @@
 """Fusion of the feature maps of several streams: DFF and the static fusions it is compared with.
 
-Dynamic Feature Fusion weighs the streams anew at every position of the feature map:
+Dynamic Feature Fusion weights the streams at every position of the feature map:
 
     S = sum_s F_s
     A = global(S) + local(S)            each: conv - norm - ReLU - conv - norm; global pools first
@@ -80,7 +80,7 @@ class DynamicFeatureFusion(nn.Module):
         _check_maps(maps, self.streams)
         if self.training and maps[0].shape[0] < 2:
             raise ValueError(
-                "DFF cannot train on a batch of one clip: its global branch has one value a "
+                "DFF cannot train on a batch of one clip: its global branch has one value per "
                 "channel there, so batch norm has no variance; use batches of 2 or more "
                 "(drop the last short one), or .eval()"
             )

@@ -32,11 +32,15 @@ class InputNorm(nn.Module):
             `motion-linear`: the same of the luma itself, for a stream that is a logarithm
                 already, as Retinex is.
         mean, std: three values each, for `fixed`. Kinetics' by default: IG-65M's loader and the
-            R(2+1)D-BERT lineage use them.
+            public R(2+1)D + BERT code use them.
 
     Raises:
         ValueError: unknown kind.
     """
+
+    mean: Tensor
+    std: Tensor
+    luma: Tensor
 
     KINDS = ("fixed", "standardise", "log", "motion", "motion-linear")
 

@@ -74,8 +74,8 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float = 0.5) -> Tensor:
     """Find each clip's other view among all views of the batch.
 
     The normalised temperature-scaled cross-entropy of SimCLR (Chen et al., 2020), eq. 1, averaged
-    over all 2 B anchors. Two views a class and every clip a class of its own turn the supervised
-    contrastive loss into exactly this one, so that is how it is computed.
+    over all 2 B anchors. With two views per class and every clip a class of its own, the supervised
+    contrastive loss is exactly this one, so it is computed that way.
 
     Args:
         first, second: [B, D], row i of both from the same clip; any length, normalised inside.
@@ -151,7 +151,7 @@ def _check_contrast(features: Tensor, labels: Tensor, temperature: float) -> Non
         )
     if labels.shape != features.shape[:1]:
         raise ValueError(
-            f"labels must be [B] = [{len(features)}], one a clip, got {list(labels.shape)}"
+            f"labels must be [B] = [{len(features)}], one per clip, got {list(labels.shape)}"
         )
     if labels.is_floating_point() or labels.dtype == torch.bool:
         raise ValueError(f"labels must be integer class ids, got {labels.dtype}")

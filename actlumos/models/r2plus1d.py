@@ -6,9 +6,9 @@ between the two is chosen so that the pair has as many weights as the kernel it 
     M = floor(27 * C_in * C_out / (9 * C_in + 3 * C_out))
 
 Source: Tran et al., "A Closer Look at Spatiotemporal Convolutions for Action Recognition",
-CVPR 2018. The 34-layer shape is the one whose weights were pre-trained on IG-65M: M is worked
-out for each convolution on its own, which gives 288, 576 and 1152 in places where torchvision,
-working once a block, has 230, 460 and 921; batch norm has eps 1e-3 there and 1e-5 in
+CVPR 2018. The 34-layer shape is the one whose weights were pre-trained on IG-65M: M is computed
+for each convolution on its own, which gives 288, 576 and 1152 in places where torchvision,
+computing it once per block, has 230, 460 and 921; batch norm has eps 1e-3 there and 1e-5 in
 torchvision. State-dict names are those of both.
 """
 
@@ -74,7 +74,7 @@ class BasicBlock(nn.Module):
     Args:
         inputs, outputs: channel counts.
         stride: (temporal, spatial) stride of the first convolution and of the shortcut.
-        rule: see `midplanes`. `torchvision` works the inner planes out once, from `inputs` and
+        rule: see `midplanes`. `torchvision` computes the inner planes once, from `inputs` and
             `outputs`, and uses them in both convolutions.
         norm: makes the batch norm of a number of planes.
     """
@@ -124,14 +124,19 @@ class R2Plus1D(nn.Module):
             has .9, which is Caffe2's share of the *old* value; .1 is what was meant.
         bn_eps: added to the variance in batch norm: 1e-3 for IG-65M's weights, 1e-5 for
             torchvision's.
-        checkpoint_activations: in training keep only the outputs of stem and blocks, and work
-            the rest out anew in the backward pass: the same gradients and running statistics
+        checkpoint_activations: in training keep only the outputs of stem and blocks, and recompute
+            the rest in the backward pass: the same gradients and running statistics
             for less memory and the time of one more forward pass.
         num_classes: adds mean pooling and a linear classifier `fc`; None gives the feature map.
 
     Raises:
         ValueError: not four stages, a count below 1, or an unknown `midplanes`.
     """
+
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
 
     def __init__(
         self,
@@ -175,21 +180,22 @@ class R2Plus1D(nn.Module):
     def forward(self, clip: Tensor) -> Tensor:
         """`[B, 3, T, H, W]` to `[B, C, T', ceil(H / 16), ceil(W / 16)]`, or logits `[B, K]`."""
         features = clip
-        anew = self.checkpoint_activations and self.training and torch.is_grad_enabled()
+        recompute = self.checkpoint_activations and self.training and torch.is_grad_enabled()
         for part in (self.stem, *self.layer1, *self.layer2, *self.layer3, *self.layer4):
-            features = _checkpointed(part, features) if anew else part(features)
+            features = _checkpointed(part, features) if recompute else part(features)
         return features if self.fc is None else self.fc(features.mean((2, 3, 4)))
 
 
 def _checkpointed(part: nn.Module, clip: Tensor) -> Tensor:
-    """`part(clip)`, whose inner activations are worked out a second time for the gradient."""
+    """`part(clip)`, whose inner activations are computed a second time for the gradient."""
 
     def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
         return nullcontext(), _SpareStatistics(part)
 
     # No random number is drawn inside the backbone, so there is no generator state to keep.
-    how = {"use_reentrant": False, "preserve_rng_state": False, "context_fn": contexts}
-    return checkpoint(part, clip, **how)
+    return checkpoint(
+        part, clip, use_reentrant=False, preserve_rng_state=False, context_fn=contexts
+    )
 
 
 class _SpareStatistics:

@@ -123,8 +123,8 @@ def gather(rows: Tensor) -> Tensor:
         return rows
     counts = rows.new_zeros(world_size(), dtype=torch.int64)
     counts[rank()] = len(rows)
-    counts = total(counts).tolist()
-    before, after = sum(counts[: rank()]), sum(counts[rank() + 1 :])
+    lengths = total(counts).tolist()
+    before, after = sum(lengths[: rank()]), sum(lengths[rank() + 1 :])
     return total(F.pad(rows, (0, 0) * (rows.dim() - 1) + (before, after)))
 
 
@@ -179,6 +179,11 @@ class WholeBatchNorm(nn.BatchNorm3d):
     PyTorch's `SyncBatchNorm` does this on GPUs and refuses CPU tensors.
     """
 
+    momentum: float
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+
     def forward(self, x: Tensor) -> Tensor:
         """`[N, C, ...]` to the same shape; statistics over all axes but C, over all processes."""
         if not self.training:
@@ -226,5 +231,6 @@ def wrap(model: nn.Module) -> nn.Module:
 
 def passes(network: nn.Module, last: bool) -> AbstractContextManager[object]:
     """The context of one forward and backward pass; gradients are averaged in a step's last."""
-    alone = last or not isinstance(network, DistributedDataParallel)
-    return nullcontext() if alone else network.no_sync()
+    if last or not isinstance(network, DistributedDataParallel):
+        return nullcontext()
+    return network.no_sync()

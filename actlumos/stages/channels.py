@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from torch import nn
 
 from actlumos.config import Config, digest
 from actlumos.data.channels import ChannelCache, NormalLightCache
@@ -14,7 +14,7 @@ from actlumos.views.streams import STORED
 
 
 def channel_cache(
-    stream: str, directory: Path, config: Config, enhancer: tuple[nn.Module, str] | None
+    stream: str, directory: Path, config: Config, enhancer: tuple[Any, str] | None
 ) -> ChannelCache:
     """The (perhaps empty) cache of one stored stream.
 

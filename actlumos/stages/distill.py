@@ -61,14 +61,14 @@ class Distilled(Supervised):
         """`epochs_distill`."""
         return config.epochs_distill
 
-    def start(self, model: nn.Module, name: str, run: Run, needed: Needed) -> None:
+    def start(self, model: Any, name: str, run: Run, needed: Needed) -> None:
         """Take the backbone of the pretraining, whatever that one started from."""
         if not self.init:
             return super().start(model, name, run, needed)
         pretrained = needed[self.init].model().student.backbone
         model.backbone.load_state_dict(pretrained.state_dict())
 
-    def task(self, model: nn.Module, clips: dict[str, Clips], run: Run, needed: Needed) -> Task:
+    def task(self, model: Any, clips: dict[str, Clips], run: Run, needed: Needed) -> Task:
         """Both losses on the dark stream."""
         config, taught_by = run.config, needed[self.teacher]
         teacher = taught_by.model(run.device).requires_grad_(False)

@@ -56,9 +56,10 @@ def two_views(
     crops = [_crop(len(clip), config, generator) for _ in range(2)]
     if kind == "temporal":
         return _cut(first, crops[0], config), _cut(second, crops[0], config)
-    views = [_cut(view, crop, config) for view, crop in zip((first, second), crops, strict=True)]
+    first, second = _cut(first, crops[0], config), _cut(second, crops[1], config)
     strength = config.ssl_photometric
-    return tuple(augment.photometric(view, generator, strength) for view in views)
+    first = augment.photometric(first, generator, strength)
+    return first, augment.photometric(second, generator, strength)
 
 
 def _crop(batch: int, config: Config, generator: torch.Generator) -> augment.Crop:
@@ -110,7 +111,7 @@ class Pretraining(Recipe):
         """Identifies the pool, which the run's own manifest does not."""
         return run.pool(self.pool).digest
 
-    def task(self, model: nn.Module, clips: dict[str, Clips], run: Run, needed: Needed) -> Task:
+    def task(self, model: Any, clips: dict[str, Clips], run: Run, needed: Needed) -> Task:
         """NT-Xent between the two views; `model` is a `Pretrainer`."""
         config = run.config
         model.student.head.requires_grad_(False)

@@ -136,7 +136,7 @@ class Recipe(ABC):
         """Identifies clips that decide the weights and are not in the run's own manifest."""
         return ""
 
-    def start(self, model: nn.Module, name: str, run: Run, needed: Needed) -> None:
+    def start(self, model: Any, name: str, run: Run, needed: Needed) -> None:
         """Give an untrained network its first weights, where they are not random.
 
         Raises:
@@ -148,7 +148,7 @@ class Recipe(ABC):
             self.load(model, name.removeprefix(arms.BASELINES), run.config.weights)
 
     @abstractmethod
-    def task(self, model: nn.Module, clips: dict[str, Clips], run: Run, needed: Needed) -> Task:
+    def task(self, model: Any, clips: dict[str, Clips], run: Run, needed: Needed) -> Task:
         """What the loop trains: `model`, on `clips` (see there), with this arm's loss."""
 
 
@@ -180,7 +180,7 @@ class Trained:
         """The settings it was trained with."""
         return Config.from_dict(self.result["config"])
 
-    def model(self, device: torch.device | None = None) -> nn.Module:
+    def model(self, device: torch.device | None = None) -> Any:
         """The network with its selected weights, in evaluation mode."""
         return load_checkpoint(self.directory / "checkpoint.pt", device)[0]
 
@@ -220,7 +220,7 @@ def before(name: str) -> tuple[str, ...]:
 
 def load_checkpoint(
     path: str | Path, device: torch.device | None = None
-) -> tuple[nn.Module, dict[str, Any]]:
+) -> tuple[Any, dict[str, Any]]:
     """Rebuild a network from a checkpoint.
 
     Returns:

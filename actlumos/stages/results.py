@@ -48,8 +48,8 @@ def record(run: Run, arm: str, result: dict[str, Any]) -> None:
     Jobs that train several arms of one run at a time take turns here.
     """
     path = run.directory / "results.json"
-    kept = ("title", "stage", "params", "gmacs", "milliseconds", "seconds", "key")
-    kept += ("top1", "top5", "n", "interval")
+    kept = ["title", "stage", "params", "gmacs", "milliseconds", "seconds", "key"]
+    kept += ["top1", "top5", "n", "interval"]
     run.directory.mkdir(parents=True, exist_ok=True)
     with FileLock(run.directory / ".results.lock"):
         summary = read_json(path) if path.exists() else {"arms": {}}

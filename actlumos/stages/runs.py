@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from actlumos.config import Config, profile
 from actlumos.darkroom.build import backgrounds, render
@@ -116,7 +115,7 @@ class Run:
         self,
         manifest: Manifest,
         streams: Sequence[str] = ("dark",),
-        enhancer: tuple[nn.Module, str] | None = None,
+        enhancer: tuple[Any, str] | None = None,
     ) -> Clips:
         """Clips of a manifest at this run's length and size; the one way to get clips.
 
@@ -139,7 +138,7 @@ class Run:
             cache = build_cache(
                 manifest, config.frame_size, self.cache_directory, on_bad_clip=policy
             )
-        how = {
+        how: dict[str, Any] = {
             "frames": config.frames,
             "stride": config.stride,
             "short_clips": config.short_clips,
@@ -151,7 +150,7 @@ class Run:
         return StackedClips(manifest, caches=stored, **how) if stored else Clips(manifest, **how)
 
     def _filled(
-        self, stream: str, manifest: Manifest, enhancer: tuple[nn.Module, str] | None
+        self, stream: str, manifest: Manifest, enhancer: tuple[Any, str] | None
     ) -> ChannelCache:
         """The cache of a stored stream, with every clip of the manifest in it."""
         if stream == "normal_light":

@@ -71,7 +71,7 @@ class Supervised(Recipe):
             raise ValueError(f"{manifest.name} has no {split} clips, and {self.stage} needs some")
         return manifest
 
-    def task(self, model: nn.Module, clips: dict[str, Clips], run: Run, needed: Needed) -> Task:
+    def task(self, model: Any, clips: dict[str, Clips], run: Run, needed: Needed) -> Task:
         """The arm's loss over its streams."""
         config = run.config
 
@@ -85,7 +85,7 @@ class Supervised(Recipe):
 
     def labelled(
         self,
-        model: nn.Module,
+        model: Any,
         loss: Callable[[nn.Module, Batch, torch.Generator], Terms],
         clips: dict[str, Clips],
         config: Config,

@@ -28,7 +28,6 @@ from actlumos.stages.supervised import Supervised
 from actlumos.stages.task import Task, Terms
 from actlumos.views.streams import train_streams
 
-
 STREAMS = ("dark", "retinex")
 
 
@@ -45,7 +44,7 @@ class TwoStream(Supervised):
         """`epochs_teacher`."""
         return config.epochs_teacher
 
-    def task(self, model: nn.Module, clips: dict[str, Clips], run: Run, needed: Needed) -> Task:
+    def task(self, model: Any, clips: dict[str, Clips], run: Run, needed: Needed) -> Task:
         """Both losses over the two streams of each clip; `model` is a `Teacher`."""
         config = run.config
         model.projector.requires_grad_(bool(config.lambda_sup))

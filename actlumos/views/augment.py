@@ -2,7 +2,7 @@
 
 A crop is drawn once for each clip and then applied to every stream made from that clip, so the
 dark and the enhanced view show the same pixels. Drawing and applying are two functions for
-this reason. Scales and offsets are those of the two-stream code that this method grows from
+this reason. Scales and offsets are those of the public two-stream code that the method builds on
 (MultiScaleCrop with 13 fixed offsets); the light changes are our choice.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -69,7 +69,7 @@ def multi_scale_crop(
 ) -> Crop:
     """Draw a random box and a flip for each of `batch` clips.
 
-    A box that would leave the frame is cut at its border, as in the lineage: at 128 x 170 the
+    A box that would leave the frame is cut at its border, as in that code: at 128 x 170 the
     128-pixel box loses up to 16 rows.
 
     Args:
@@ -85,7 +85,7 @@ def multi_scale_crop(
     """
     sizes = torch.tensor(crop_sizes(frame, crop, scales))
     offsets = torch.tensor(crop_offsets(frame, crop))
-    draw = {"generator": generator, "device": generator.device}
+    draw: dict[str, Any] = {"generator": generator, "device": generator.device}
     size = sizes[torch.randint(len(sizes), (batch,), **draw).cpu()]
     offset = offsets[torch.randint(len(offsets), (batch,), **draw).cpu()]
     size = torch.minimum(size, torch.tensor(frame) - offset)
@@ -99,7 +99,7 @@ def center_crop(batch: int, frame: tuple[int, int], crop: tuple[int, int]) -> Cr
 
 
 def ten_crop(batch: int, frame: tuple[int, int], crop: tuple[int, int]) -> list[Crop]:
-    """Four corners and the centre, each as it is and flipped: the lineage's test views."""
+    """Four corners and the centre, each as it is and flipped: the test views of prior code."""
     _check_fits(frame, crop)
     down, right = frame[0] - crop[0], frame[1] - crop[1]
     corners = [(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)]
@@ -114,7 +114,7 @@ def apply_crop(clip: Tensor, crop: Crop, size: tuple[int, int]) -> Tensor:
 
     Args:
         clip: float `[B, 3, T, H, W]`.
-        crop: boxes inside the frame, one a clip.
+        crop: boxes inside the frame, one per clip.
         size: height and width of the result.
 
     Returns:
@@ -136,7 +136,7 @@ def apply_crop(clip: Tensor, crop: Crop, size: tuple[int, int]) -> Tensor:
 def photometric(clip: Tensor, generator: torch.Generator, strength: float = 1.0) -> Tensor:
     """Change the light of each clip at random: tone, exposure, colour cast and sensor noise.
 
-    One draw a clip, so that motion stays what it was; the noise is new in every pixel. At
+    One draw per clip, so that motion is unchanged; the noise is drawn for every pixel. At
     strength 1: gamma e^±.5, exposure e^±.7, each colour e^±.15, noise of up to 5 levels in 255.
     Our choice; the paper's augmentations are unknown.
 
@@ -155,7 +155,7 @@ def photometric(clip: Tensor, generator: torch.Generator, strength: float = 1.0)
         raise ValueError(f"strength must not be negative, not {strength}")
     if strength == 0:
         return clip
-    draw = {"generator": generator, "device": generator.device}
+    draw: dict[str, Any] = {"generator": generator, "device": generator.device}
     spread = (torch.rand(6, len(clip), 1, 1, 1, 1, **draw).to(clip) * 2 - 1) * strength
     gain = torch.exp(0.7 * spread[1] + 0.15 * torch.cat(list(spread[2:5]), 1))
     sigma = 5 / 255 * strength * torch.rand(len(clip), 1, 1, 1, 1, **draw).to(clip)

@@ -87,7 +87,9 @@ class FlowSettings:
 
     def levels(self, frames: np.ndarray) -> np.ndarray:
         """Frames uint8 `[T, H, W, 3]` to the flow's levels, uint8 `[T, H, W, 2]`."""
-        how = {"step": self.step, "options": self.options, "weights": self.weights}
+        how: dict[str, Any] = {
+            "step": self.step, "options": self.options, "weights": self.weights
+        }
         return to_levels(flow(frames, self.method, self.enhancement, **how), self.bound)
 
 
@@ -203,18 +205,18 @@ def _opencv(frames: np.ndarray, step: int, method: str) -> np.ndarray:
 
 
 def _algorithm(method: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Two grey frames to a flow `[H, W, 2]`; made anew a clip, because its buffers are not shared
-    between threads."""
+    """Two grey frames to a flow `[H, W, 2]`; made once per clip, because threads must not share
+    its buffers."""
     if method == "farneback":
-        how = {"pyr_scale": 0.5, "levels": 3, "winsize": 15, "iterations": 3}
-        return lambda a, b: cv2.calcOpticalFlowFarneback(
-            a, b, None, poly_n=5, poly_sigma=1.2, flags=0, **how
-        )
+        how: Any = {"pyr_scale": 0.5, "levels": 3, "winsize": 15, "iterations": 3}
+        how |= {"flow": None, "poly_n": 5, "poly_sigma": 1.2, "flags": 0}
+        return lambda a, b: cv2.calcOpticalFlowFarneback(a, b, **how)
+    algorithm: Any
     if method == "dis":
-        algorithm = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        algorithm = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         algorithm.setFinestScale(0)  # the preset stops at half size: too coarse for small frames
     elif hasattr(cv2, "optflow"):
-        algorithm = cv2.optflow.DualTVL1OpticalFlow_create()
+        algorithm = cv2.optflow.DualTVL1OpticalFlow.create()
     else:
         raise RuntimeError(
             "TV-L1 is in OpenCV's contrib modules: install opencv-contrib-python-headless in "

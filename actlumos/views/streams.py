@@ -2,7 +2,7 @@
 
 Enhancement comes before the crop, so that a stream's brightness does not depend on where the
 crop fell, and one crop and one flip serve every stream of a clip: the teacher's two streams stay
-aligned pixel by pixel, and in distillation teacher and student look at the same pixels.
+aligned pixel by pixel, and in distillation teacher and student get the same pixels.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def channels(names: tuple[str, ...]) -> int:
 
 
 def make_streams(clip: Tensor, names: tuple[str, ...], config: Config) -> tuple[Tensor, ...]:
-    """One tensor a stream from a dark clip.
+    """One tensor per stream from a dark clip.
 
     Args:
         clip: dark frames, float `[B, 3, T, H, W]` in 0..1.
@@ -60,7 +60,7 @@ def whole_streams(
         dark: the clip's colours as float `[B, 3, T, H, W]`, where they were changed.
 
     Returns:
-        Float `[B, 3, T, H, W]` a stream; a flow has 2 channels.
+        One float `[B, 3, T, H, W]` per stream; a flow has 2 channels.
 
     Raises:
         ValueError: the clip has other channels than the streams need.
@@ -95,7 +95,7 @@ def train_streams(
             streams of `STORED`.
 
     Returns:
-        Float `[B, 3, T, h, w]` a stream; a flow has 2 channels.
+        One float `[B, 3, T, h, w]` per stream; a flow has 2 channels.
     """
     dark = augment.to_float(clip[..., :3])
     if config.exposure_jitter:

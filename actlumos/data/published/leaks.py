@@ -149,7 +149,8 @@ def _inside(listing: Listing) -> Iterator[Leak]:
     for entry in listing.entries:
         everywhere.setdefault(_name(entry.path), set()).add(entry.label)
     double = [name for name, found in everywhere.items() if len(found) > 1]
-    yield from _leak("two classes", *[f"{listing.name} split {listing.split}"] * 2, double)
+    place = f"{listing.name} split {listing.split}"
+    yield from _leak("two classes", place, place, double)
 
 
 def _across(first: Listing, second: Listing) -> Iterator[Leak]:
