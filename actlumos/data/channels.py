@@ -28,7 +28,7 @@ class ChannelCache(ClipCache):
     """Something computed from whole clips, one file `[frames, H, W, channels]` uint8 per clip.
 
     They are beside the frames of the same folder and size, in `{H}x{W}-{name}`; a file is named
-    after its video's digest. With three channels it can stand in for the frames: `Clips(cache=...)`.
+    after its video's digest. With three channels it can replace the frames: `Clips(cache=...)`.
 
     Args:
         directory, size: of the `ClipCache` it belongs to; clips not kept there are decoded.
