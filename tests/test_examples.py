@@ -25,7 +25,7 @@ def test_its_network_is_that_of_the_demo(example) -> None:
     config = profile("demo")
     for field, value in vars(example.SIZES).items():
         assert getattr(config, field) == value, field
-    assert (example.FRAME, example.CROP) == (config.frame_size, config.crop_size)
+    assert (config.frame_size, config.crop_size) == (example.FRAME, example.CROP)
 
 
 def test_the_whole_method_runs_small_and_repeats_itself(example, capsys) -> None:
