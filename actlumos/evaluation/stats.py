@@ -18,7 +18,8 @@ the same test is made on the effective numbers b and c. Without per-clip predict
 of two independent proportions is bounded by Newcombe's method (Statistics in Medicine 1998,
 method 10).
 
-All of it speaks of the clips drawn. What the seed does is the spread over seeds, told beside it.
+All of it is about the sample of clips. The effect of the seed is the spread over seeds, which is
+reported beside it.
 That clips of one scene resemble each other is in neither: real doubt is larger, never smaller.
 """
 

@@ -100,7 +100,7 @@ class DynamicFeatureFusion(nn.Module):
 
 
 class MeanFusion(nn.Module):
-    """Static: the mean of the streams, whatever they show."""
+    """Static: the mean of the streams, for every input."""
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, None]:
         """S maps `[B, C, T, H, W]` to their mean; there are no weights to read."""

@@ -10,7 +10,7 @@ The paper's figures name these losses and say what counts as a positive. The for
 standard ones of the works cited at each function: our reading where the paper's text is silent.
 
 Everything is computed in float32 at least, under autocast too: a similarity divided by 0.07 has
-few correct digits in bfloat16. Nothing here knows of processes: to contrast across several
+few correct digits in bfloat16. Nothing here handles several processes: to contrast across several
 devices, gather features and labels (with their gradients) and pass the whole batch.
 """
 

@@ -123,8 +123,8 @@ class Run:
 
         Args:
             manifest: which clips.
-            streams: names; those of `STORED` are computed here once and stand as further channels
-                behind the colours, the others are made later, from the colours.
+            streams: names. Those of `STORED` are computed here once and become further channels
+                after the colours; the others are computed later, from the colours.
             enhancer: for the stream `enhanced`: the trained network, with a method
                 `enhance_frames`, and the key of its training.
 
@@ -219,7 +219,7 @@ def open_run(
 
 
 def run_name(dataset: str, profile_name: str, split: int, seed: int) -> str:
-    """Name of a run's folder; the split stands in it where the data set has several."""
+    """Name of a run's folder; it names the split where the data set has several."""
     part = f"{dataset}-split{split}" if len(splits_of(dataset)) > 1 else dataset
     return f"{part}-{profile_name}-s{seed}"
 

@@ -121,7 +121,7 @@ def apply_crop(clip: Tensor, crop: Crop, size: tuple[int, int]) -> Tensor:
         float `[B, 3, T, h, w]` on the clip's device.
 
     Raises:
-        ValueError: as many boxes as clips are needed, and each must lie inside the frame.
+        ValueError: as many boxes as clips are needed, and each must be inside the frame.
     """
     height, width = clip.shape[-2:]
     end = crop.box[:, :2] + crop.box[:, 2:]

@@ -4,8 +4,8 @@ Every function takes a float clip [B, 3, T, H, W], RGB in 0..1, on any device, a
 of the same shape, type and range. Each frame is treated on its own, so no frame sees another.
 
 Retinex (Land & McCann, 1971) reads an image as reflectance times illumination. Illumination is
-smooth, so a wide blur estimates it; dividing by it (subtracting logarithms) leaves what the
-objects look like whatever light falls on them.
+smooth, so a wide blur estimates it; dividing by it (subtracting logarithms) leaves the
+reflectance, which does not depend on the light.
 
 **Two readings.** The paper says that its second stream is "Retinex-enhanced" and no more. Its
 figures do not agree on what that is. In the picture of the contrastive loss, three of the four
@@ -214,7 +214,7 @@ def stretch(values: Tensor, tail: float = TAIL, flattest: float = FLATTEST) -> T
 
 
 def _percentile(values: Tensor, tail: float, *, largest: bool) -> Tensor:
-    """The value [..., 1, 1] that a part `tail` of each frame lies beyond; sorts only that part."""
+    """The value [..., 1, 1] that a share `tail` of each frame is beyond; sorts only that share."""
     pixels = values.flatten(-2)
     position = tail * (pixels.shape[-1] - 1)
     rank = int(position)

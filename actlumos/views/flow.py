@@ -17,7 +17,7 @@ first made it worse. A longer step helps more, because motion adds up and noise 
 gamma .81 over 2 frames, .86 over 4. TV-L1 reached .70 and, with gamma, .72, in 20 to 40 times
 the time.
 
-**Bounds.** 20 pixels belong to frames of some 256 rows. Smaller frames want a smaller bound, in
+**Bounds.** 20 pixels belong to frames of some 256 rows. Smaller frames need a smaller bound, in
 proportion, or all motion falls into a few of the levels: in darkroom at 42 x 56 a clip's 99.9th
 percentile is 1.6 pixels over one frame and 4.4 over four, on average.
 """

@@ -1,4 +1,4 @@
-"""From a batch of stored frames to what the network sees: enhance, then crop every stream alike.
+"""From a batch of stored frames to what the network sees: enhance, then crop all streams in the same way.
 
 Enhancement comes before the crop, so that a stream's brightness does not depend on where the
 crop fell, and one crop and one flip serve every stream of a clip: the teacher's two streams stay
@@ -16,12 +16,12 @@ from actlumos.config import Config
 from actlumos.views import augment, enhance, flow
 
 STORED = {"flow": 2, "normal_light": 3, "enhanced": 3}
-"""Streams that are read from a cache, and how many channels each has behind the stored colours:
+"""Streams that are read from a cache, and how many channels each has after the stored colours:
 optical flow, the clip in normal light, the output of an enhancer too slow to run in training."""
 
 
 def channels(names: tuple[str, ...]) -> int:
-    """Channels of the stored clips that these streams need: the colours and what is behind."""
+    """Channels of the stored clips that these streams need: the colours and the further ones."""
     return 3 + sum(STORED.get(name, 0) for name in names)
 
 
