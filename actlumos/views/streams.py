@@ -1,4 +1,4 @@
-"""From a batch of stored frames to what the network sees: enhance, then crop all streams in the same way.
+"""From a batch of stored frames to network input: enhance, then crop all streams in one way.
 
 Enhancement comes before the crop, so that a stream's brightness does not depend on where the
 crop fell, and one crop and one flip serve every stream of a clip: the teacher's two streams stay
