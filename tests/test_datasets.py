@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from actlumos.data import published
 from actlumos.data.manifest import SPLITS, Clip, Manifest, check_groups, concat
+from actlumos.runtime.text import nfc
 
 TEXT = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=8)
 NAMES = TEXT.filter(lambda text: not set(text) & set("/\\") and text not in ("..", "."))
@@ -19,7 +20,8 @@ NAMES = TEXT.filter(lambda text: not set(text) & set("/\\") and text not in ("..
 
 @st.composite
 def manifests(draw: st.DrawFn) -> Manifest:
-    classes = tuple(draw(st.lists(TEXT, max_size=4, unique=True)))
+    one = {"unique_by": lambda name: nfc(name).casefold()}
+    classes = tuple(draw(st.lists(TEXT, max_size=4, **one)))
     paths = draw(st.lists(NAMES, min_size=0 if classes else 1, max_size=6, unique=True))
     clips = tuple(
         Clip(
@@ -80,7 +82,7 @@ def test_digest_changes_with_everything_but_the_root() -> None:
             replace(base, clips=(replace(first, **change), base.clips[1]))
             for change in (
                 {"path": "z"}, {"label": 1}, {"group": "h"}, {"split": "val"},
-                {"frames": 31}, {"fps": 24.0}, {"sha256": "00"},
+                {"frames": 31}, {"fps": 24.0}, {"sha256": "0" * 64},
             )
         ),
     ]  # fmt: skip
