@@ -22,6 +22,7 @@ from tqdm import tqdm
 from actlumos.data.manifest import Manifest
 from actlumos.data.video import VideoError, read_clip, resize_frames
 from actlumos.runtime.files import DiskFull, atomic_write, sweep
+from actlumos.runtime.text import shown
 
 _SEAL = b"crc32 %08x\n"
 _whole: set[tuple[str, int, int, int]] = set()  # files whose checksum this process has compared
@@ -141,7 +142,7 @@ def fill(cache: Kind, manifest: Manifest, workers: int = 2, on_bad_clip: str = "
     with FileLock(cache.directory / ".lock"), ThreadPoolExecutor(max(workers, 1)) as pool:
         missing, skip = _missing(cache, manifest), on_bad_clip == "skip"
         jobs = [pool.submit(_add, cache, manifest, same, skip) for same in missing]
-        line = {"desc": f"{cache.work} {manifest.name}", "total": len(jobs), "unit": "clip"}
+        line = {"desc": f"{cache.work} {shown(manifest.name)}", "total": len(jobs), "unit": "clip"}
         try:
             for job in tqdm(as_completed(jobs), disable=None, mininterval=1, **line):
                 job.result()

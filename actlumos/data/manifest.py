@@ -77,12 +77,13 @@ class Manifest:
     left_out: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
-        check_classes(self.classes, self.name)
+        check_classes(self.classes, shown(self.name))
         seen: set[str] = set()
         for clip in self.clips:
             problem = _problem(clip, len(self.classes))
             if problem or clip.path in seen:
-                raise ValueError(f"{self.name}: {clip.path!r} {problem or 'is listed twice'}")
+                what = problem or "is listed twice"
+                raise ValueError(f"{shown(self.name)}: {clip.path!r} {what}")
             seen.add(clip.path)
 
     def __len__(self) -> int:
@@ -207,7 +208,7 @@ def check_groups(manifest: Manifest, apart: tuple[str, ...] = SPLITS) -> None:
     shared = sorted(group for group, splits in leaks.items() if len(splits) > 1)
     if shared:
         raise ValueError(
-            f"{manifest.name}: group {shared[0]!r} is in {' and '.join(leaks[shared[0]])} "
+            f"{shown(manifest.name)}: group {shared[0]!r} is in {' and '.join(leaks[shared[0]])} "
             f"({len(shared)} such group(s)); give all clips of a group one split"
         )
 
@@ -224,7 +225,7 @@ def concat(*manifests: Manifest) -> Manifest:
         raise ValueError("concat needs at least one manifest")
     labelled = [m.name for m in manifests if m.classes or (m.labels >= 0).any()]
     if labelled:
-        raise ValueError(f"concat joins unlabelled pools: call .unlabeled() on {labelled[0]} first")
+        raise ValueError(f"concat joins unlabelled pools: call .unlabeled() on {labelled[0]!r}")
     try:
         root = Path(os.path.commonpath([m.root.resolve() for m in manifests]))
     except ValueError:

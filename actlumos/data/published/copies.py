@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from actlumos.data.manifest import Clip, Manifest
 from actlumos.data.published.entries import some
+from actlumos.runtime.text import shown
 
 Key = TypeVar("Key")
 
@@ -53,8 +54,8 @@ def warnings(manifest: Manifest) -> list[str]:
         ("are in two splits, so that test or val is no test", _differ(sets, lambda c: c.split)),
     ]
     lines = [f"{len(found)} of them {what}: {_names(found)}" for what, found in said if found]
-    number = sum(len(clips) - 1 for clips in sets)
-    head = f"{manifest.name}: {number} clips are byte-identical copies of others: {_names(sets)}"
+    number, name = sum(len(clips) - 1 for clips in sets), shown(manifest.name)
+    head = f"{name}: {number} clips are byte-identical copies of others: {_names(sets)}"
     return [head, *lines] if sets else []
 
 

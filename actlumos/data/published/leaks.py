@@ -86,13 +86,14 @@ def check_pool(pool: Manifest, test: Manifest) -> None:
     leaks = leaking(pool, test)
     if not leaks:
         return
+    name, tested = shown(pool.name), shown(test.name)
     same = [path for path, kind in leaks.items() if kind == "same clip"]
     take = [path for path, kind in leaks.items() if kind == "same take"]
-    said = [f"{len(same)} test clips of {test.name} ({_some(same)})"] if same else []
+    said = [f"{len(same)} test clips of {tested} ({_some(same)})"] if same else []
     if take:
-        said.append(f"{len(take)} clips of takes that {test.name} is tested on ({_some(take)})")
+        said.append(f"{len(take)} clips of takes that {tested} is tested on ({_some(take)})")
     raise ValueError(
-        f"the unlabelled pool {pool.name} holds {' and '.join(said)}: a model pretrained on them "
+        f"the unlabelled pool {name} holds {' and '.join(said)}: a model pretrained on them "
         "has seen its test. Leave them out (`actlumos.data.published.leaks.leave_out`), or go on "
         "with --allow-leaks and say so beside the result"
     )
@@ -107,7 +108,7 @@ def leave_out(pool: Manifest, test: Manifest) -> Manifest:
     leaks = leaking(pool, test)
     clips = tuple(clip for clip in pool.clips if clip.path not in leaks)
     if not clips:
-        raise ValueError(f"every clip of {pool.name} is test material of {test.name}")
+        raise ValueError(f"every clip of {shown(pool.name)} is test material of {shown(test.name)}")
     return replace(pool, clips=clips)
 
 

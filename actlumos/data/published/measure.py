@@ -74,6 +74,7 @@ def measure(
     kept, damage = _load(store)
     if damage:
         print(f"{damage}; {shown(store)} is made again", flush=True)
+        _save(store, stamps, {})
     known = {
         path: kept[key][1]
         for path, stamp in stamps.items()
@@ -111,7 +112,8 @@ def _measure_all(
                     saved = time.monotonic()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-            _save(store, fresh, done)
+            if done:
+                _save(store, fresh, done)
     return done
 
 
@@ -182,9 +184,7 @@ def _parse(row: Mapping[str | None, str]) -> tuple[_Stamp, Measured] | None:
 
 
 def _save(store: Path, stamps: dict[Path, _Stamp], done: dict[Path, Measured]) -> None:
-    """Add to the store; what another process wrote in the meantime stays."""
-    if not done:
-        return
+    """Add to the store; what another process wrote in the meantime stays, damaged rows go."""
     store.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(store.parent / f".{store.stem}.lock"):
         kept, _ = _load(store)
