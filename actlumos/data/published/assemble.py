@@ -53,9 +53,8 @@ def assemble(
     known |= measure(fresh, workers=workers, on_bad_clip=on_bad_clip)
     good = {path: file for path, file in found.items() if file in known}
     if not good:
-        raise ValueError(
-            f"{shown(root)}: not one of the {len(splits)} clips of {listing.name} is usable"
-        )
+        place, number = shown(root), len(splits)
+        raise ValueError(f"{place}: not one of the {number} clips of {listing.name} is usable")
     clips = [
         Clip(_below(listing, good[e.path]), e.label, e.group, splits[e.path], *known[good[e.path]])
         for e in listing.entries
