@@ -12,6 +12,7 @@ import math
 import zlib
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -72,8 +73,11 @@ class ClipCache:
         path = self.find(manifest, index)
         if path is None:
             return False
-        kept, (frames, *rest) = np.load(path, mmap_mode="r"), self.shape(manifest, index)
-        return kept.dtype == np.uint8 and kept.shape[1:] == tuple(rest) and len(kept) >= frames
+        with open(path, "rb") as file:  # a third of the time that mapping it would take
+            np.lib.format.read_magic(file)
+            kept, _, dtype = np.lib.format.read_array_header_1_0(file)
+        frames, *rest = self.shape(manifest, index)
+        return dtype == np.uint8 and kept[1:] == tuple(rest) and kept[0] >= frames
 
     def add(self, manifest: Manifest, index: int) -> None:
         """Decode, resize and keep clip `index`; only under the lock of `build_cache`.
@@ -136,11 +140,11 @@ def fill(cache: Kind, manifest: Manifest, workers: int = 2, on_bad_clip: str = "
         VideoError: a clip cannot be read, and `on_bad_clip` is `error`.
         DiskFull: there is no room; the message says how much all of it needs.
     """
-    if not _missing(cache, manifest):
+    if not _missing(cache, manifest, workers):
         return cache
     cache.directory.mkdir(parents=True, exist_ok=True)
     with FileLock(cache.directory / ".lock"), ThreadPoolExecutor(max(workers, 1)) as pool:
-        missing, skip = _missing(cache, manifest), on_bad_clip == "skip"
+        missing, skip = _missing(cache, manifest, workers), on_bad_clip == "skip"
         jobs = [pool.submit(_add, cache, manifest, same, skip) for same in missing]
         line = {"desc": f"{cache.work} {shown(manifest.name)}", "total": len(jobs), "unit": "clip"}
         try:
@@ -184,14 +188,16 @@ def _place(cache: ClipCache, manifest: Manifest, index: int) -> Path | None:
         return None
 
 
-def _missing(cache: ClipCache, manifest: Manifest) -> list[list[int]]:
+def _missing(cache: ClipCache, manifest: Manifest, workers: int) -> list[list[int]]:
     """The clips that a cache lacks; those that share a file together, the longest first.
 
     Two threads that write one file at a time would each clear away what the other has begun.
     """
     lacking: dict[Path | int, list[int]] = {}
-    for index in range(len(manifest)):
-        if not cache.holds(manifest, index):
+    with ThreadPoolExecutor(max(workers, 1)) as pool:
+        held = list(pool.map(partial(cache.holds, manifest), range(len(manifest))))
+    for index, there in enumerate(held):
+        if not there:
             lacking.setdefault(_place(cache, manifest, index) or index, []).append(index)
     length = [-clip.frames for clip in manifest.clips]
     return [sorted(same, key=length.__getitem__) for same in lacking.values()]
