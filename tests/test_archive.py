@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import stat
+import subprocess
+import sys
 import tarfile
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -172,3 +176,105 @@ def test_a_zipped_data_set_loads_like_its_folder(
     listing = read_listing("arid-v1.5", zipped(tmp_path / f"{top}.zip", files), 0)
     assert len(locate(listing).found) == 2
     assert listing.videos == data / top / top / "clips_v1.5"
+
+
+def test_a_zip_made_on_windows_becomes_folders(data: Path, tmp_path: Path) -> None:
+    names = {"set\\left\\0.mp4": b"0", "set\\left\\1.mp4": b"1", "set\\train.txt": b"list"}
+    path = tmp_path / "w.zip"
+    with zipfile.ZipFile(path, "w") as out:
+        out.writestr(zipfile.ZipInfo("set\\empty\\"), b"")
+        for name, content in names.items():
+            info = zipfile.ZipInfo("x")
+            info.filename, info.create_system = name, 0
+            out.writestr(info, content)
+    folder = opened(path)
+    assert inside(folder) == {name.replace("\\", "/"): text for name, text in names.items()}
+    assert (folder / "set" / "empty").is_dir()
+    assert inside(opened(tarred(tmp_path / "t.tar", names))) == inside(folder)
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ("left/0.mp4", "./left/0.mp4"), ("left/0.mp4", "left//0.mp4"), ("a/b/c", "a/./b/c"),
+        ("left/0.mp4", "left\\0.mp4"), ("left/0.mp4", "./left/0.mp4/"),
+    ],
+)  # fmt: skip
+def test_one_place_under_two_names_is_refused(
+    data: Path, tmp_path: Path, pair: tuple[str, str]
+) -> None:
+    files = dict.fromkeys(pair, b"")
+    for path in (zipped(tmp_path / "a.zip", files), tarred(tmp_path / "a.tar", files)):
+        refused(path, data, "is in it twice; nothing was unpacked")
+
+
+def test_a_file_that_is_a_folder_too_is_refused(data: Path, tmp_path: Path) -> None:
+    for files in ({"a": b"1", "a/b": b"2"}, {"a/b": b"2", "a": b"1"}):
+        refused(zipped(tmp_path / "a.zip", files), data, "cannot be unpacked")
+
+
+def test_nothing_is_written_over(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names that differ in case are one file on some systems: simulated by folding them."""
+    write = archive._write
+    lower = lambda place: place.with_name(place.name.lower())  # noqa: E731
+    monkeypatch.setattr(archive, "_write", lambda member, place: write(member, lower(place)))
+    refused(zipped(tmp_path / "a.zip", {"X.mp4": b"1", "x.mp4": b"2"}), data, "File exists")
+
+
+def test_a_tar_of_the_current_folder_and_folders_named_twice_are_fine(
+    data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "a.txt").write_text("one")
+    with tarfile.open(tmp_path / "dot.tar", "w") as out:
+        out.add(tmp_path / "set", ".")
+        out.add(tmp_path / "set", ".", recursive=False)
+    assert inside(opened(tmp_path / "dot.tar")) == {"a.txt": b"one"}
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from actlumos.data.published import archive
+
+write = archive._write
+
+def last(member, place):
+    write(member, place)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+archive._write = last
+archive.opened(Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+def test_what_a_killed_call_left_is_cleared_away(data: Path, tmp_path: Path) -> None:
+    path = zipped(tmp_path / "my.zip", GOOD)
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(path)], capture_output=True)
+    assert killed.returncode == -signal.SIGTERM
+    left = [each.name for each in data.iterdir() if each.is_dir()]
+    assert len(left) == 1 and left[0].startswith(".my-")
+    (data / ".my-2-abcdefgh").mkdir()  # of another archive
+    assert inside(opened(path)) == GOOD
+    assert sorted(each.name for each in data.iterdir()) == [".my-2-abcdefgh", "my"]
+
+
+def test_two_calls_at_a_time_unpack_once(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = zipped(tmp_path / "my.zip", {f"{n}.txt": os.urandom(100) for n in range(200)})
+    with ThreadPoolExecutor(4) as pool:
+        places = list(pool.map(opened, [path] * 4))
+    assert set(places) == {data / "my"} and len(inside(data / "my")) == 200
+    assert capsys.readouterr().out.count("unpack ") == 1
+    assert [each.name for each in data.iterdir()] == ["my"]
+
+
+def test_names_are_shown_without_commands_to_the_terminal(data: Path, tmp_path: Path) -> None:
+    path = zipped(tmp_path / "red\x1b[31m.zip", {"a": b"", "../\x1b]0;x": b""})
+    with pytest.raises(ValueError) as raised:
+        opened(path)
+    assert "\x1b" not in str(raised.value) and r"red\x1b[31m.zip" in str(raised.value)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from actlumos.data import published
 from actlumos.data.manifest import SPLITS, Clip, Manifest, check_groups, concat
+from actlumos.runtime.text import nfc
 
 TEXT = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=8)
 NAMES = TEXT.filter(lambda text: not set(text) & set("/\\") and text not in ("..", "."))
@@ -19,7 +20,8 @@ NAMES = TEXT.filter(lambda text: not set(text) & set("/\\") and text not in ("..
 
 @st.composite
 def manifests(draw: st.DrawFn) -> Manifest:
-    classes = tuple(draw(st.lists(TEXT, max_size=4, unique=True)))
+    one = {"unique_by": lambda name: nfc(name).casefold()}
+    classes = tuple(draw(st.lists(TEXT, max_size=4, **one)))
     paths = draw(st.lists(NAMES, min_size=0 if classes else 1, max_size=6, unique=True))
     clips = tuple(
         Clip(
@@ -80,7 +82,7 @@ def test_digest_changes_with_everything_but_the_root() -> None:
             replace(base, clips=(replace(first, **change), base.clips[1]))
             for change in (
                 {"path": "z"}, {"label": 1}, {"group": "h"}, {"split": "val"},
-                {"frames": 31}, {"fps": 24.0}, {"sha256": "00"},
+                {"frames": 31}, {"fps": 24.0}, {"sha256": "0" * 64},
             )
         ),
     ]  # fmt: skip
@@ -182,3 +184,23 @@ def test_load_manifest_refuses_what_it_does_not_know(tmp_path: Path) -> None:
     (tmp_path / "a" / "1.mp4").touch()
     with pytest.raises(ValueError, match="use error or skip"):
         published.load_manifest("folder", tmp_path, on_bad_clip="ignore")
+
+
+@pytest.mark.parametrize("digest", ["../../../elsewhere/x", "ab", "g" * 64, "a" * 65, "../" * 21])
+def test_only_a_digest_is_taken_for_one(tmp_path: Path, digest: str) -> None:
+    with pytest.raises(ValueError, match="which is not 64 hex digits"):
+        manifest(replace(clip(), sha256=digest))
+    path = tmp_path / "manifest.csv"
+    path.write_text(HEADER + f"d,a.mp4,0,A,g,train,30,30,{digest}\n")
+    for reader in (Manifest.read, lambda p, root: published.load_manifest("csv", root, csv=p)):
+        with pytest.raises(ValueError, match=r"manifest\.csv, line 2: the sha256 .* 64 hex digits"):
+            reader(path, tmp_path)
+    path.write_text(HEADER + f"d,a.mp4,0,A,g,train,30,30,{'AB' * 32}\n")  # as PowerShell writes it
+    assert Manifest.read(path, tmp_path).clips[0].sha256 == "ab" * 32
+
+
+def test_a_manifest_refuses_classes_that_differ_in_case_only() -> None:
+    for classes in (("Walk", "run", "walk"), ("walk", "walk"), ("Straße", "STRASSE")):
+        with pytest.raises(ValueError) as raised:
+            Manifest("demo", Path("root"), classes, ())
+        assert f"the classes {classes[0]!r} and {classes[-1]!r} differ" in str(raised.value)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -136,3 +140,91 @@ def test_real_clips_split_without_sharing_groups_with_test(real_root: Path, tmp_
     groups = {split: {c.group for c in listed.select(split).clips} for split in SPLITS}
     assert not groups["test"] & (groups["train"] | groups["val"])
     assert 33 <= min(c.frames for c in listed.clips) <= max(c.frames for c in listed.clips) <= 105
+
+
+def test_every_kind_of_video_is_read_whatever_the_case(tmp_path: Path) -> None:
+    names = ["a.m4v", "b.3gp", "c.MPG", "d.wmv", "e.ts", "f.mpeg", "g.FLV", "h.m2ts"]
+    assert [p.name for p in find_videos(make(tmp_path, *(f"x/{n}" for n in names)))["x"]] == names
+
+
+def test_the_decoder_reads_what_the_endings_promise(tmp_path: Path) -> None:
+    for ending, codec in (("m4v", "mpeg4"), ("3gp", "mpeg4"), ("MPG", "mpeg1video"),
+                          ("wmv", "wmv2"), ("ts", "mpeg2video"), ("flv", "flv")):  # fmt: skip
+        (tmp_path / "x").mkdir(exist_ok=True)
+        with av.open(str(tmp_path / "x" / f"{codec}.{ending}"), "w") as out:
+            stream = out.add_stream(codec, rate=25)
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+            for shade in range(0, 120, 10):
+                picture = np.full((48, 64, 3), shade, np.uint8)
+                out.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+            out.mux(stream.encode())
+    assert [clip.frames for clip in folder(tmp_path, divide=False).clips] == [12] * 6
+
+
+def test_what_is_not_used_is_named(
+    tiny_videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "videos"
+    shutil.copytree(tiny_videos, root)
+    folder(root)
+    assert not capsys.readouterr().out
+    make(root, "left/a.rm", "left/x\x1b.rm", "left/day2/b.mp4", "left/.c.rm", "left/Thumbs.db")
+    make(root, "loose.mp4", "readme.txt", "left/._d.mp4")
+    folder(root)
+    said = capsys.readouterr().out
+    kinds, names = "2 .rm, 1 folder, 1 .mp4", r"left/a.rm, left/day2, left/x\x1b.rm, loose.mp4"
+    assert said == f"{root}: not used: {kinds}: {names}\n"
+    make(tmp_path / "hollow", "Run/a.mp4", "Sit/notes.txt", "Sit/b.rm", "Sit/c.rm")
+    with pytest.raises(ValueError, match=r"Sit holds no video \(.*\); it holds 2 \.rm, 1 \.txt"):
+        folder(tmp_path / "hollow")
+
+
+def test_classes_that_differ_in_case_or_accents_only_are_refused(tmp_path: Path) -> None:
+    for number, pair in enumerate((("Walk", "walk"), ("\xe9t\xe9", "e\u0301te\u0301"))):
+        root = make(tmp_path / str(number), *(f"{name}/a.mp4" for name in pair))
+        if len(list(root.iterdir())) < 2:
+            pytest.skip("this file system has one name for both")
+        with pytest.raises(ValueError) as raised:
+            folder(root)
+        assert all(repr(name) in str(raised.value) for name in pair)
+
+
+def test_class_names_are_composed_wherever_they_come_from(
+    tiny_videos: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_videos / "left", tmp_path / "videos" / "e\u0301te\u0301")
+    listed = folder(tmp_path / "videos", csv=tmp_path / "list.csv")
+    assert listed.classes == ("\xe9t\xe9",) and all(listed.path(i).is_file() for i in range(10))
+    assert Manifest.read(tmp_path / "list.csv", listed.root) == listed
+
+
+def test_undivided_clips_are_all_test(tiny_videos: Path, tmp_path: Path) -> None:
+    root = make(tmp_path / "few", "left/none")
+    for name, number in (("left", 2), ("right", 1)):
+        for path in sorted((tiny_videos / name).iterdir())[:number]:
+            (root / name).mkdir(exist_ok=True)
+            shutil.copy(path, root / name)
+    with pytest.raises(ValueError, match=r"class 'left' .* too few for train, val and test"):
+        published.load_manifest("folder", root)
+    listed = published.load_manifest("folder", root, divide=False, csv=tmp_path / "list.csv")
+    assert listed.counts() == {"left": 2, "right": 1}
+    assert {clip.split for clip in listed.clips} == {"test"}
+    whole = folder(tiny_videos)
+    undivided = folder(tiny_videos, divide=False)
+    assert [c.path for c in undivided.clips] == [c.path for c in whole.clips]
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names there are always Unicode")
+def test_a_name_that_is_not_utf8_is_one_bad_clip(tiny_videos: Path, tmp_path: Path) -> None:
+    root = tmp_path / "videos"
+    shutil.copytree(tiny_videos, root)
+    bad = root / "left" / os.fsdecode(b"caf\xe9.mp4")
+    shutil.copy(root / "left" / "left_0_1.mp4", bad)
+    with pytest.raises(VideoError, match=r"left/caf\\xe9\.mp4: its name .* is not UTF-8: rename"):
+        folder(root)
+    listed = folder(root, on_bad_clip="skip", csv=tmp_path / "list.csv")
+    assert listed.left_out == (r"left/caf\xe9.mp4",) and len(listed) == 20
+    assert Manifest.read(tmp_path / "list.csv", root) == listed
+    (root / os.fsdecode(b"jum\xff")).mkdir()
+    with pytest.raises(ValueError, match=r"jum\\xff: the name of this class is not UTF-8"):
+        folder(root)

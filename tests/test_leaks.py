@@ -136,10 +136,10 @@ def test_names_count_in_the_family_only_and_with_case() -> None:
 
 
 def test_equal_bytes_count_everywhere() -> None:
-    test = manifest("folder-mine", "Run_1_1", "test", sha="ab")
+    test = manifest("folder-mine", "Run_1_1", "test", sha="ab" * 32)
     with pytest.raises(ValueError, match=r"1 test clips of folder-mine \(Jump/Jump_4_1\.mp4\)"):
-        check_pool(manifest("darkroom-b", "Jump_4_1", sha="ab"), test)
-    check_pool(manifest("darkroom-b", "Jump_4_1", sha="cd"), test)
+        check_pool(manifest("darkroom-b", "Jump_4_1", sha="ab" * 32), test)
+    check_pool(manifest("darkroom-b", "Jump_4_1", sha="cd" * 32), test)
     check_pool(manifest("darkroom-b", "Jump_4_1"), replace(test, clips=(TEST.clips[0],)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -204,3 +205,105 @@ def test_a_take_is_named_by_class_and_group(group: int, clip: int, name: str) ->
 def test_natural_order_is_that_of_the_numbers(numbers: list[int]) -> None:
     names = sorted((f"Clip_{number}" for number in numbers), key=natural)
     assert names == [f"Clip_{number}" for number in sorted(numbers)]
+
+
+def test_a_thumbnail_makes_a_class_folder_no_clip(place: Place) -> None:
+    """ELLAR's clips lie two folders deep, below the first one that its lists name."""
+    rows = [f"videos/c{label}/{role}.mp4 {label}" for label in range(12) for role in ("train",)]
+    place("ELLAR_label_train.txt", text="\n".join(rows))
+    place("ELLAR_label_val.txt", text="videos/c0/val.mp4 0")
+    place(*(f"videos/c{label}/train.mp4" for label in range(12)), "videos/c0/val.mp4")
+    root = place("videos/c0/folder.png", "videos/c1/cover.JPG", "videos/c2/._x.png", text="")
+    located = locate(read_listing("ellar", root))
+    assert not located.missing and not located.surplus
+
+
+def test_frame_folders_are_clips_and_so_are_those_that_no_list_names(place: Place) -> None:
+    place("w/a/1.png", "w/a/cover/x.png", "w/b/1.png", "w/c/notes.txt", "top/1.png", text="")
+    root = place("manifest.csv", text="path,class,split\nw/a,walk,train\ntop,walk,test\n")
+    place("w/a/film.mp4")
+    located = locate(read_listing("csv", root))
+    assert located.found == {"w/a": root / "w" / "a", "top": root / "top"}
+    assert located.surplus == ("w/b",)
+
+
+@pytest.mark.parametrize("prefix", [".\\walk\\", "./walk/", "walk//", "walk/./", "walk\\"])
+def test_own_csv_may_write_paths_as_other_systems_do(place: Place, prefix: str) -> None:
+    root = place("walk/a.mp4", "walk/b.mp4")
+    rows = [f"{prefix}a.mp4,walk,train", f"{prefix}b.avi,walk,test"]
+    place("manifest.csv", text="\r\n".join(["path,class,split", *rows]))
+    listing = read_listing("csv", root)
+    assert [e.path for e in listing.entries] == ["walk/a.mp4", "walk/b.avi"]
+    assert len(locate(listing).found) == 2
+
+
+@pytest.mark.parametrize("path", ["/etc/a.mp4", "..\\a.mp4", "C:\\a.mp4", "a/../../b.mp4", "."])
+def test_own_csv_stays_below_its_folder(place: Place, path: str) -> None:
+    root = place("manifest.csv", text=f"path,class,split\n{path},walk,train\n")
+    with pytest.raises(ValueError, match=r"manifest\.csv: .* is not a path below"):
+        read_listing("csv", root)
+
+
+@pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
+def test_accents_are_found_however_they_are_stored(place: Place, on_disk: str) -> None:
+    names = [unicodedata.normalize(on_disk, f"été/hé{n}.mp4") for n in range(2)]
+    root = place(*names)
+    for listed in ("NFC", "NFD"):
+        rows = [unicodedata.normalize(listed, f"été/hé{n}.avi,été,train") for n in range(2)]
+        (root / "manifest.csv").write_text("\n".join(["path,class,split", *rows]), "utf-8")
+        listing = read_listing("csv", root)
+        located = locate(listing)
+        assert [path.relative_to(root).as_posix() for path in located.found.values()] == names
+        assert not located.surplus and listing.classes == ("\xe9t\xe9",)
+
+
+def test_own_csv_needs_path_class_and_split_only(place: Place) -> None:
+    root = place("w/a.mp4", "r/b.mp4", "z/c.mp4", "u.mp4")
+    rows = "w/a.mp4,Walk,train\nr/b.mp4,run,test\nz/c.mp4,Walk,test\nu.mp4,,train\n"
+    for header, text in (("path,class,split", rows), ("path,class,split,label", rows)):
+        place("manifest.csv", text=f"{header}\n{text}")
+        listing = read_listing("csv", root)
+        assert listing.classes == ("run", "Walk")
+        assert entries(listing) == [
+            ("w/a.mp4", 1, "train", "w/a"), ("r/b.mp4", 0, "test", "r/b"),
+            ("z/c.mp4", 1, "test", "z/c"), ("u.mp4", -1, "train", "u"),
+        ]  # fmt: skip
+        assert custom.given(root) == {} and len(locate(listing).found) == 4
+    place("manifest.csv", text="split,label,path\ntrain,1,w/a.mp4\ntest,0,r/b.mp4\n")
+    assert read_listing("csv", root).classes == ("0", "1")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("path;class;split\na;b;train\n", r"column\(s\) path, split, class; its first line is 'pa"),
+        ("path,class\na,b\n", r"lacks the column\(s\) split"),
+        ("path,split\na,train\n", r"lacks the column\(s\) class"),
+        ("path,class,split\nw/a,b.mp4,walk,train\n", "line 2: more fields than the header"),
+        ("path,class,split\na,Walk,train\nb,walk,test\n", "'Walk' and 'walk' differ in case"),
+        ("path,class,split,fps\na,Walk,train,nan\n", "line 2: nan is no number of frames a s"),
+    ],
+)
+def test_own_csv_with_faults_is_named(place: Place, text: str, message: str) -> None:
+    root = place("manifest.csv", text=text)
+    with pytest.raises(ValueError, match=rf"manifest\.csv.*{message}"):
+        read_listing("csv", root)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_lists_are_read_by_their_byte_order_mark(place: Place, encoding: str) -> None:
+    rows = {"train": "Run/Run_1_1.mp4,5", "test": "0.mp4,10"}
+    for role, row in rows.items():
+        root = place(f"ARID1.1_t1_{role}_pub.csv", text="")
+        (root / f"ARID1.1_t1_{role}_pub.csv").write_bytes(f"{HEADER}0,{row}\n".encode(encoding))
+        (root / f"{role}_split1.txt").write_bytes(f"applauding/{role}.mp4 3".encode(encoding))
+    assert [e.label for e in read_listing("ug2-2021", root).entries] == [0, 5]
+    assert [e.role for e in read_listing("dark48", root).entries] == ["train", "test"]
+
+
+def test_a_list_in_another_encoding_is_named(place: Place) -> None:
+    root = place("manifest.csv", text="")
+    content = "path,class,split\n走路/a.mp4,走路,train\n".encode("gbk")
+    (root / "manifest.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=r"manifest\.csv is not UTF-8 .* may be gbk.*iconv"):
+        read_listing("csv", root)

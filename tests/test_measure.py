@@ -147,3 +147,45 @@ def test_a_frame_folder_is_measured_and_a_changed_picture_seen(
     cv2.imwrite(str(folder / "00003.png"), np.full((8, 8, 3), 200, np.uint8))
     assert measure([folder])[folder].sha256 != first.sha256
     assert opened == ["clip"] * 3
+
+
+def damages(store: Path) -> dict[str, bytes]:
+    row = store.read_bytes().splitlines()[1]
+    header = b"path,size,mtime_ns,frames,fps,sha256\n"
+    return {
+        "text": b"no list\n" * 9,
+        "random bytes": np.random.default_rng(0).bytes(500),
+        "zeros": bytes(500),
+        "JSON": b'{"path": [1, 2]}',
+        "GBK": header + "走路".encode("gbk"),
+        "words for numbers": header + row.replace(b",16,", b",many,"),
+        "no digest": header + row.rpartition(b",")[0] + b"," + b"../" * 21 + b"x",
+        "no rate": header + row.replace(b",30.0,", b",nan,"),
+        "further fields": header + row + b",1,2",
+    }
+
+
+def test_a_damaged_store_is_made_again_and_said_once(
+    videos: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], opened: list[str]
+) -> None:
+    store = tmp_path / "store.csv"
+    first = measure(videos[:1], store=store)
+    whole = store.read_bytes()
+    capsys.readouterr()
+    for name, content in damages(store).items():
+        store.write_bytes(content)
+        opened.clear()
+        assert measure(videos[:1], store=store) == first, name
+        said = capsys.readouterr().out
+        assert said.count("\n") == 1 and said.endswith("store.csv is made again\n"), name
+        assert store.read_bytes() == whole and len(opened) == 1, name
+    store.write_bytes(whole + b"torn,1,2\n")  # the row of another video
+    assert measure(videos[:1], store=store) == first and store.read_bytes() == whole
+    assert "1 row(s) of" in capsys.readouterr().out
+    assert measure(videos[:1], store=store) == first and not capsys.readouterr().out
+
+
+def test_a_folder_in_the_stores_place_is_named(videos: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "store.csv").mkdir()
+    with pytest.raises(ValueError, match=r"store\.csv is a folder where a file is kept"):
+        measure(videos[:1], store=tmp_path / "store.csv")

@@ -1,10 +1,18 @@
-"""Decoded clips on disk: a video is decoded and resized once, and read in a blink ever after."""
+"""Decoded clips on disk: a video is decoded and resized once, and read fast from then on.
+
+Every file ends in a checksum of what stands before it. It is compared once per process, when a
+cache is filled or opened, and not at each read; a file without one is made again.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import io
+import math
+import zlib
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,12 +22,16 @@ from tqdm import tqdm
 
 from actlumos.data.manifest import Manifest
 from actlumos.data.video import VideoError, read_clip, resize_frames
-from actlumos.runtime.files import atomic_write, sweep
+from actlumos.runtime.files import DiskFull, atomic_write, sweep
+from actlumos.runtime.text import shown
+
+_SEAL = b"crc32 %08x\n"
+_whole: set[tuple[str, int, int, int]] = set()  # files whose checksum this process has compared
 
 
 @dataclass(frozen=True)
 class ClipCache:
-    """Decoded frames at one size, a file `[frames, H, W, 3]` uint8 (.npy) a clip.
+    """Decoded frames at one size, one file `[frames, H, W, 3]` uint8 (.npy) per clip.
 
     A file is named after the digest of its video, so splits, pools and data sets that share a
     clip share its frames, and a changed video never meets old frames.
@@ -47,22 +59,25 @@ class ClipCache:
             key = hashlib.sha256(text.encode()).hexdigest()
         return self.directory / f"{self.size[0]}x{self.size[1]}" / f"{key}.npy"
 
+    def shape(self, manifest: Manifest, index: int) -> tuple[int, int, int, int]:
+        """What clip `index` is kept as: `(frames, H, W, channels)`."""
+        return manifest.clips[index].frames, *self.size, 3
+
     def find(self, manifest: Manifest, index: int) -> Path | None:
-        """The file of clip `index`, None where there is none."""
-        try:
-            path = self.file(manifest, index)
-        except FileNotFoundError:
-            return None
-        return path if path.is_file() else None
+        """The file of clip `index`, None where there is none or a damaged one."""
+        path = _place(self, manifest, index)
+        return path if path and is_whole(path) else None
 
     def holds(self, manifest: Manifest, index: int) -> bool:
-        """Whether clip `index` is there, whole, and of the listed length."""
-        try:
-            kept = np.load(self.file(manifest, index), mmap_mode="r")
-        except (OSError, ValueError, EOFError):
+        """Whether clip `index` is there, undamaged, with at least the listed frames."""
+        path = self.find(manifest, index)
+        if path is None:
             return False
-        whole = manifest.clips[index].frames, *self.size, 3
-        return kept.dtype == np.uint8 and kept.shape == whole
+        with open(path, "rb") as file:  # a third of the time that mapping it would take
+            np.lib.format.read_magic(file)
+            kept, _, dtype = np.lib.format.read_array_header_1_0(file)
+        frames, *rest = self.shape(manifest, index)
+        return dtype == np.uint8 and kept[1:] == tuple(rest) and kept[0] >= frames
 
     def add(self, manifest: Manifest, index: int) -> None:
         """Decode, resize and keep clip `index`; only under the lock of `build_cache`.
@@ -75,9 +90,16 @@ class ClipCache:
         self.keep(manifest, index, frames)
 
     def keep(self, manifest: Manifest, index: int, frames: np.ndarray) -> None:
-        """Resize and keep decoded frames, uint8 `[frames, height, width, 3]`, as clip `index`."""
-        with atomic_write(self.file(manifest, index)) as temporary:
-            np.save(temporary, resize_frames(frames, self.size))
+        """Resize and keep decoded frames, uint8 `[frames, height, width, C]`, as clip `index`.
+
+        Raises:
+            DiskFull: there is no room for it.
+        """
+        content = io.BytesIO()
+        np.save(content, resize_frames(frames, self.size))
+        content.write(_seal(content.getbuffer()))
+        with atomic_write(self.file(manifest, index), content.tell()) as temporary:
+            temporary.write_bytes(content.getbuffer())
 
 
 Kind = TypeVar("Kind", bound=ClipCache)
@@ -111,42 +133,88 @@ def build_cache(
     return fill(cache, manifest, workers, on_bad_clip)
 
 
-def fill(
-    cache: Kind, manifest: Manifest, workers: int = 2, on_bad_clip: str = "error"
-) -> Kind:
+def fill(cache: Kind, manifest: Manifest, workers: int = 2, on_bad_clip: str = "error") -> Kind:
     """Make every file of a manifest that a cache lacks, as `build_cache` does; returns the cache.
 
     Raises:
         VideoError: a clip cannot be read, and `on_bad_clip` is `error`.
+        DiskFull: there is no room; the message says how much all of it needs.
     """
-    if not _missing(cache, manifest):
+    if not _missing(cache, manifest, workers):
         return cache
     cache.directory.mkdir(parents=True, exist_ok=True)
     with FileLock(cache.directory / ".lock"), ThreadPoolExecutor(max(workers, 1)) as pool:
-        missing, skip = _missing(cache, manifest), on_bad_clip == "skip"
-        jobs = [pool.submit(_add, cache, manifest, index, skip) for index in missing]
-        line = {"desc": f"{cache.work} {manifest.name}", "total": len(jobs), "unit": "clip"}
+        missing, skip = _missing(cache, manifest, workers), on_bad_clip == "skip"
+        jobs = [pool.submit(_add, cache, manifest, same, skip) for same in missing]
+        line = {"desc": f"{cache.work} {shown(manifest.name)}", "total": len(jobs), "unit": "clip"}
         try:
             for job in tqdm(as_completed(jobs), disable=None, mininterval=1, **line):
                 job.result()
-        except BaseException:
+        except BaseException as error:
             pool.shutdown(wait=True, cancel_futures=True)
+            if isinstance(error, DiskFull):
+                size = sum(math.prod(cache.shape(manifest, index)) for index, *_ in missing)
+                raise DiskFull(f"{error} ({line['desc']}: {size / 1e6:,.1f} MB in all)") from error
             raise
     return cache
 
 
-def _missing(cache: ClipCache, manifest: Manifest) -> list[int]:
-    return [index for index in range(len(manifest)) if not cache.holds(manifest, index)]
-
-
-def _add(cache: ClipCache, manifest: Manifest, index: int, skip: bool) -> None:
+def is_whole(path: Path) -> bool:
+    """Whether a kept file is there and as it was written; its bytes are read once per process."""
     try:
-        cache.add(manifest, index)
-    except VideoError as error:
-        if not skip:
-            raise advised(error) from None
-        if stale := cache.find(manifest, index):  # damaged, or it would not be missing
-            stale.unlink()
+        about = path.stat()
+        state = str(path), about.st_ino, about.st_size, about.st_mtime_ns
+        if state not in _whole:
+            content = memoryview(path.read_bytes())
+            end = len(_seal(b""))
+            if content[-end:] != _seal(content[:-end]):
+                return False
+            _whole.add(state)
+    except OSError:
+        return False
+    return True
+
+
+def _seal(content: bytes | memoryview) -> bytes:
+    """What stands behind an array in its file, where numpy does not look."""
+    return _SEAL % zlib.crc32(content)
+
+
+def _place(cache: ClipCache, manifest: Manifest, index: int) -> Path | None:
+    """The file of a clip, None for a missing video without a digest: it has no name there."""
+    try:
+        return cache.file(manifest, index)
+    except FileNotFoundError:
+        return None
+
+
+def _missing(cache: ClipCache, manifest: Manifest, workers: int) -> list[list[int]]:
+    """The clips that a cache lacks; those that share a file together, the longest first.
+
+    Two threads that write one file at a time would each clear away what the other has begun.
+    """
+    lacking: dict[Path | int, list[int]] = {}
+    with ThreadPoolExecutor(max(workers, 1)) as pool:
+        held = list(pool.map(partial(cache.holds, manifest), range(len(manifest))))
+    for index, there in enumerate(held):
+        if not there:
+            lacking.setdefault(_place(cache, manifest, index) or index, []).append(index)
+    length = [-clip.frames for clip in manifest.clips]
+    return [sorted(same, key=length.__getitem__) for same in lacking.values()]
+
+
+def _add(cache: ClipCache, manifest: Manifest, same: list[int], skip: bool) -> None:
+    """Make one file, from the first of its clips that can be read."""
+    errors = []
+    for index in same:
+        try:
+            return cache.add(manifest, index)
+        except VideoError as error:
+            errors.append(error)
+    if not skip:
+        raise advised(errors[0])
+    if stale := _place(cache, manifest, same[0]):  # damaged, or it would not be missing
+        stale.unlink(missing_ok=True)
 
 
 def advised(error: VideoError) -> VideoError:

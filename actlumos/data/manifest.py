@@ -1,20 +1,27 @@
 """One list of clips for every data set: which file, which class, which group, which split.
 
-A manifest CSV has the header `dataset,path,label,class,group,split,frames,fps,sha256`, a row a
+A manifest CSV has the header `dataset,path,label,class,group,split,frames,fps,sha256`, one row per
 clip, UTF-8, commas, LF. `path` is relative to the data set's root, with forward slashes; `label`
 counts from 0 in the order of the class table and is -1 (with an empty `class`) for an unlabelled
 clip. A class that has no clip is a row with nothing but `dataset`, `label` and `class`, so that
 the class table survives the round trip.
+
+Of a list that somebody else wrote only `path`, `split` and one of `class` and `label` must be
+there. Without labels the classes are numbered in alphabetical order, whatever their case; without
+class names a class is called by its number.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
+import math
 import os
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -22,10 +29,12 @@ from typing import Any
 
 import numpy as np
 
-from actlumos.runtime.files import atomic_write
+from actlumos.runtime.files import write_text
+from actlumos.runtime.text import nfc, read_table, shown
 
 SPLITS = ("train", "val", "test")
 COLUMNS = ("dataset", "path", "label", "class", "group", "split", "frames", "fps", "sha256")
+_DIGEST = re.compile(r"(?:[0-9a-f]{64})?")
 
 
 @dataclass(frozen=True)
@@ -57,7 +66,8 @@ class Manifest:
 
     Raises:
         ValueError: a path is absolute or listed twice, a label is outside the class table, a
-            split is unknown, or a frame count is not positive.
+            split is unknown, a frame count is not positive, a digest is none, or two classes
+            differ in case only.
     """
 
     name: str
@@ -67,11 +77,13 @@ class Manifest:
     left_out: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
+        check_classes(self.classes, shown(self.name))
         seen: set[str] = set()
         for clip in self.clips:
             problem = _problem(clip, len(self.classes))
             if problem or clip.path in seen:
-                raise ValueError(f"{self.name}: {clip.path!r} {problem or 'is listed twice'}")
+                what = problem or "is listed twice"
+                raise ValueError(f"{shown(self.name)}: {clip.path!r} {what}")
             seen.add(clip.path)
 
     def __len__(self) -> int:
@@ -116,10 +128,11 @@ class Manifest:
         """Write the CSV described at the top of this file, atomically."""
         empty = [label for label, count in enumerate(self.counts().values()) if not count]
         rows = [asdict(clip) for clip in self.clips] + [{"label": label} for label in empty]
-        with atomic_write(csv_path) as path, open(path, "w", newline="", encoding="utf-8") as out:
-            writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(map(self._row, rows))
+        out = io.StringIO(newline="")
+        writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(map(self._row, rows))
+        write_text(csv_path, out.getvalue())
 
     def _row(self, fields: dict[str, Any]) -> dict[str, Any]:
         label = fields["label"]
@@ -139,22 +152,43 @@ class Manifest:
 
 
 def read_rows(csv_path: str | Path) -> tuple[str, tuple[str, ...], tuple[Clip, ...]]:
-    """Data set, class table and clips of a manifest CSV; empty numbers are 0.
+    """Data set, class table and clips of a manifest CSV; empty or absent numbers are 0.
 
     Raises:
         FileNotFoundError: there is no such CSV.
-        ValueError: a column is missing, a field does not parse, or the labels have gaps.
+        ValueError: no text, a column is missing, a field does not parse, the labels have gaps, or
+            two classes differ in case only.
     """
-    with open(csv_path, newline="", encoding="utf-8-sig") as stream:
-        reader = csv.DictReader(stream)
-        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-        if missing:
-            raise ValueError(f"{csv_path} lacks the column(s) {', '.join(missing)}")
-        rows = [_parse(row, f"{csv_path}, line {reader.line_num}") for row in reader]
+    header, rows = read_table(csv_path)
+    missing = [name for name in ("path", "split") if name not in header]
+    missing += [] if {"label", "class"} & set(header) else ["class"]
+    if missing:
+        found = f"; its first line is {','.join(header)[:80]!r}"
+        raise ValueError(f"{shown(csv_path)} lacks the column(s) {', '.join(missing)}{found}")
     if not rows:
-        raise ValueError(f"{csv_path} lists no clip; delete it and make the data set anew")
-    classes = _class_table(((clip.label, name) for _, name, clip in rows), csv_path)
-    return rows[0][0], classes, tuple(clip for _, _, clip in rows if clip.path)
+        raise ValueError(f"{shown(csv_path)} lists no clip; delete it and make the data set again")
+    if not any(row.get("label") for _, row in rows):
+        _number([row for _, row in rows])
+    parsed = [_parse(row, where) for where, row in rows]
+    classes = _class_table(((clip.label, name) for _, name, clip in parsed), shown(csv_path))
+    check_classes(classes, shown(csv_path))
+    return parsed[0][0], classes, tuple(clip for _, _, clip in parsed if clip.path)
+
+
+def check_classes(classes: Sequence[str], where: str) -> None:
+    """Raise ValueError when two class names differ in case, or in how accents are stored, only.
+
+    Results of one data set are matched with the classes of another without regard to case.
+    """
+    seen: dict[str, str] = {}
+    for name in classes:
+        key = nfc(name).casefold()
+        if key in seen:
+            raise ValueError(
+                f"{where}: the classes {seen[key]!r} and {name!r} differ in case only, or not at "
+                "all: rename one, or join them"
+            )
+        seen[key] = name
 
 
 def check_groups(manifest: Manifest, apart: tuple[str, ...] = SPLITS) -> None:
@@ -174,7 +208,7 @@ def check_groups(manifest: Manifest, apart: tuple[str, ...] = SPLITS) -> None:
     shared = sorted(group for group, splits in leaks.items() if len(splits) > 1)
     if shared:
         raise ValueError(
-            f"{manifest.name}: group {shared[0]!r} is in {' and '.join(leaks[shared[0]])} "
+            f"{shown(manifest.name)}: group {shared[0]!r} is in {' and '.join(leaks[shared[0]])} "
             f"({len(shared)} such group(s)); give all clips of a group one split"
         )
 
@@ -191,7 +225,7 @@ def concat(*manifests: Manifest) -> Manifest:
         raise ValueError("concat needs at least one manifest")
     labelled = [m.name for m in manifests if m.classes or (m.labels >= 0).any()]
     if labelled:
-        raise ValueError(f"concat joins unlabelled pools: call .unlabeled() on {labelled[0]} first")
+        raise ValueError(f"concat joins unlabelled pools: call .unlabeled() on {labelled[0]!r}")
     try:
         root = Path(os.path.commonpath([m.root.resolve() for m in manifests]))
     except ValueError:
@@ -216,27 +250,48 @@ def _problem(clip: Clip, num_classes: int) -> str:
         return f"has label {clip.label}, but there are {num_classes} classes"
     if clip.split not in SPLITS:
         return f"has split {clip.split!r}: use one of {', '.join(SPLITS)}"
+    if not _DIGEST.fullmatch(clip.sha256):
+        return f"has the sha256 {clip.sha256[:80]!r}, which is not 64 hex digits"
     return "" if clip.frames > 0 else f"has {clip.frames} frames"
 
 
-def _parse(row: dict[str, str], where: str) -> tuple[str, str, Clip]:
+def _number(rows: Sequence[dict[str | None, str]]) -> None:
+    """Give rows without labels the number of their class, -1 where they name none."""
+    names = {row["class"] for row in rows} - {""}
+    number = {name: n for n, name in enumerate(sorted(names, key=lambda x: (x.lower(), x)))}
+    for row in rows:
+        row["label"] = str(number.get(row["class"], -1))
+
+
+def _parse(row: Mapping[str | None, str], where: str) -> tuple[str, str, Clip]:
     """One CSV row as (data set, class name, clip); a class-only row has an empty path."""
+    path, group, split, digest = (row.get(n, "") for n in ("path", "group", "split", "sha256"))
     try:
-        numbers = int(row["label"]), int(row["frames"] or 0), float(row["fps"] or 0)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{where}: {error}; correct the row or make the list anew") from None
-    label, frames, fps = numbers
-    path, group, split, digest = (row[name] or "" for name in ("path", "group", "split", "sha256"))
-    clip = Clip(path, label, group, split, frames, fps, digest)
-    return row["dataset"] or "", row["class"] or "", clip
+        if None in row:
+            raise ValueError("more fields than the header has; a comma must be in quotes")
+        if not _DIGEST.fullmatch(digest.lower()):
+            raise ValueError(f"the sha256 {digest[:80]!r} is not 64 hex digits, or empty")
+        label, frames = int(row["label"]), int(row.get("frames") or 0)
+        clip = Clip(path, label, group, split, frames, _rate(row.get("fps")), digest.lower())
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}; correct the row or make the list again") from None
+    name = row.get("class") or (str(label) if label >= 0 else "")
+    return row.get("dataset", ""), name, clip
 
 
-def _class_table(pairs: Iterable[tuple[int, str]], csv_path: str | Path) -> tuple[str, ...]:
+def _rate(text: str | None) -> float:
+    rate = float(text or 0)
+    if not 0 <= rate < math.inf:
+        raise ValueError(f"{text} is no number of frames a second")
+    return rate
+
+
+def _class_table(pairs: Iterable[tuple[int, str]], where: str) -> tuple[str, ...]:
     names: dict[int, str] = {}
     for label, name in pairs:
         if label >= 0 and names.setdefault(label, name) != name:
-            raise ValueError(f"{csv_path}: label {label} is both {names[label]!r} and {name!r}")
+            raise ValueError(f"{where}: label {label} is both {names[label]!r} and {name!r}")
     gaps = sorted(set(range(len(names))) - set(names))
     if gaps:
-        raise ValueError(f"{csv_path}: no row names class {gaps[0]}, but higher labels exist")
+        raise ValueError(f"{where}: no row names class {gaps[0]}, but higher labels exist")
     return tuple(names[label] for label in range(len(names)))

@@ -1,6 +1,6 @@
 """Video files: how long is this one, give me these frames, which frames make a clip.
 
-A clip is a video file or a folder of frame pictures (`00001.jpg`, `00002.jpg`, ...). Files are
+A clip is a video file or a folder of frame pictures (see `pictures`). Files are
 decoded by PyAV from the start, one thread a clip, opened anew each time. Nothing is sought and
 no count is believed: containers claim frames that they do not hold, and edit lists hide frames
 that they do hold. Random access that trusts a container's index repeats and misplaces frames on
@@ -13,7 +13,6 @@ quarter turns (telephones) is applied. A picture folder has no rate: 30 frames a
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,14 +24,11 @@ import numpy as np
 from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 
+from actlumos.data.errors import VideoError
+from actlumos.data.pictures import ASSUMED_FPS, PictureFolder
+
 POLICIES = ("loop", "span", "pad")
-PICTURES = (".jpg", ".jpeg", ".png")
-ASSUMED_FPS = 30.0
 _LOCAL = {"protocol_whitelist": "file"}  # a playlist called .mp4 must not reach for the network
-
-
-class VideoError(ValueError):
-    """A video file that is missing, damaged, or shorter than its list says."""
 
 
 class VideoInfo(NamedTuple):
@@ -214,45 +210,12 @@ class _Film:
         return np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90)))
 
 
-class _Folder:
-    """The pictures of a folder in natural order (2 before 10), as if they were a film."""
-
-    fps, claimed, trust = ASSUMED_FPS, 0, 1.0
-
-    def __init__(self, path: Path) -> None:
-        found = [p for p in path.iterdir() if p.suffix.lower() in PICTURES and p.name[0] != "."]
-        if not found:
-            raise VideoError(
-                f"{path}: a folder without pictures ({' '.join(PICTURES)}); "
-                "a clip is a video file or a folder of frames"
-            )
-        self._files = sorted(found, key=_natural)
-        self._size: tuple[int, ...] = ()
-
-    def __iter__(self) -> Iterator[Path]:
-        return iter(self._files)
-
-    def picture(self, file: Path) -> np.ndarray:
-        """RGB; every picture must have the size of the first that was asked for."""
-        content = np.fromfile(file, np.uint8)
-        picture = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
-        if picture is None:
-            raise _damaged(file, "the picture is cut short or no picture")
-        self._size = self._size or picture.shape
-        if picture.shape != self._size:
-            sizes = " and ".join(f"{s[1]}x{s[0]}" for s in (picture.shape, self._size))
-            raise VideoError(
-                f"{file}: pictures of one folder differ in size ({sizes}): resize them"
-            )
-        return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-
-
 @contextmanager
-def _opened(path: str | Path) -> Iterator[_Film | _Folder]:
+def _opened(path: str | Path) -> Iterator[_Film | PictureFolder]:
     """The clip at `path`; whatever the decoder dislikes inside the block becomes a VideoError."""
     path = Path(path)
     if path.is_dir():
-        yield _Folder(path)
+        yield PictureFolder(path)
         return
     if not path.is_file():
         raise VideoError(f"{path}: no such file; check the data set's root folder")
@@ -282,8 +245,3 @@ def _past_the_end(path: str | Path, wanted: int, found: int, claimed: int) -> Vi
 def _is_cover(stream: av.VideoStream) -> bool:
     """Whether this is the still picture of a sound file."""
     return bool(stream.disposition & Disposition.attached_pic)
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    parts = re.findall(r"\d+|\D+", path.name.lower())
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]

@@ -2,9 +2,9 @@
 
     L_ssl = NT-Xent(view 1, view 2)                               (our choice; the paper: "SSL")
 
-Both views go through one backbone and a projection; in NT-Xent each
-view has one positive, the other view of its clip, and all other views of the batch as negatives. No label is read. The paper contrasts two-view pretraining
-with spatial-only and temporal-only variants:
+Both views go through one backbone and a projection. In NT-Xent each view has one positive, the
+other view of its clip; all other views of the batch are negatives. No label is read. The paper
+compares two-view pretraining with spatial-only and temporal-only variants:
 
     both       two moments of the clip, each with its own crop, flip and exposure
     spatial    one moment, two crops, flips and exposures

@@ -44,7 +44,7 @@ class Run:
     """One data set and split, one profile, one seed, one folder.
 
     `second` and `second_root` are the other unlabelled domain of pretraining; `allow_leaks` lets
-    a pool through that holds test clips.
+    a pool through that holds test clips; without `divide` all clips of a folder are test clips.
     """
 
     directory: Path
@@ -57,6 +57,7 @@ class Run:
     second: str = "darkroom-b"
     second_root: Path | None = None
     allow_leaks: bool = False
+    divide: bool = True
 
     @property
     def figures(self) -> Path:
@@ -67,7 +68,9 @@ class Run:
     @cached_property
     def manifest(self) -> Manifest:
         """Every labelled clip of the run's data set; renders `darkroom` where it is missing."""
-        return _load(self.dataset, self.data_root, self.split, self.config, self.directory)
+        return _load(
+            self.dataset, self.data_root, self.split, self.config, self.directory, self.divide
+        )
 
     @cached_property
     def second_domain(self) -> Manifest:
@@ -188,6 +191,7 @@ def open_run(
     second: str = "darkroom-b",
     second_root: str | Path = "",
     allow_leaks: bool = False,
+    divide: bool = True,
     **changes: Any,
 ) -> Run:
     """Open (or begin) a run; nothing is rendered, decoded or trained yet.
@@ -202,6 +206,7 @@ def open_run(
         second: the other unlabelled data set of pretraining; its training clips are used.
         second_root: that data set's folder.
         allow_leaks: pretrain even on a pool that holds test clips.
+        divide: of the data set `folder`: False makes all its clips test clips.
         **changes: single settings of the profile with other values.
 
     Raises:
@@ -214,7 +219,7 @@ def open_run(
     check_split(second, splits_of(second)[0])
     config = profile(profile_name, **changes)
     directory = _place(out) or home() / "runs" / run_name(dataset, profile_name, split, seed)
-    pool = second, _place(second_root), allow_leaks
+    pool = second, _place(second_root), allow_leaks, divide
     return Run(directory, dataset, _place(data_root), config, seed, pick_device(), split, *pool)
 
 
@@ -243,11 +248,13 @@ def _place(path: str | Path) -> Path | None:
     return Path(path).expanduser().resolve() if str(path) else None
 
 
-def _load(name: str, root: Path | None, split: int, config: Config, directory: Path) -> Manifest:
+def _load(
+    name: str, root: Path | None, split: int, config: Config, directory: Path, divide: bool = True
+) -> Manifest:
     """A data set's manifest; the profile says how many clips of a rendered one."""
     if name == "folder":
-        csv = directory / "manifest.csv"
-        return load_manifest(name, root, csv=csv, on_bad_clip=config.on_bad_clip)
+        csv, policy = directory / "manifest.csv", config.on_bad_clip
+        return load_manifest(name, root, csv=csv, on_bad_clip=policy, divide=divide)
     if not name.startswith("darkroom"):
         return load_manifest(name, root, split, on_bad_clip=config.on_bad_clip)
     folder = home() / "data" / f"{name}-{config.profile}"

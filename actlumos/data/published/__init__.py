@@ -28,7 +28,7 @@ def names() -> tuple[str, ...]:
 def load_manifest(
     name: str, root: str | Path | None = None, split: int = 1, *,
     counts: dict[str, int] | None = None, seed: int = 0, csv: str | Path | None = None,
-    on_bad_clip: str = "error", workers: int = 2,
+    on_bad_clip: str = "error", workers: int = 2, divide: bool = True,
 ) -> Manifest:  # fmt: skip
     """The clips of a data set with their labels, groups and splits.
 
@@ -44,6 +44,7 @@ def load_manifest(
         csv: where `folder` keeps its manifest; the list of `csv`, else `manifest.csv` in root.
         on_bad_clip: `error`, or `skip`: missing and unreadable clips go to `Manifest.left_out`.
         workers: number of threads that open files.
+        divide: False makes every clip of `folder` a test clip; where lists decide, they do so.
 
     Raises:
         FileNotFoundError: the folder, a list or clips are not there.
@@ -57,7 +58,8 @@ def load_manifest(
         raise ValueError(f"{name} needs a root: the folder that holds the clips")
     place = opened(root)
     if name == "folder":
-        return folder.folder(place, seed=seed, csv=csv, workers=workers, on_bad_clip=on_bad_clip)
+        how = {"workers": workers, "on_bad_clip": on_bad_clip, "divide": divide}
+        return folder.folder(place, seed=seed, csv=csv, **how)
     given = custom.given(place, csv) if name == "csv" else {}
     listing = read_listing(name, place, split, csv=csv)
     return assemble(listing, root, seed=seed, on_bad_clip=on_bad_clip, workers=workers, given=given)

@@ -1,12 +1,16 @@
 """Archives as data sets come in: unpacked once, and never outside their own folder.
 
 Everything an archive lists is checked before the first byte is written: plain files and folders
-only, relative names without `..`, and a size that a set of videos can have. Then it is unpacked
-into a temporary folder, which is moved into place; an interrupted call leaves nothing behind.
+only, relative names without `..`, each place once, and a size that a set of videos can have. Names
+are read as Windows and `tar` write them: `left\\0.mp4` and `./left/0.mp4` are `left/0.mp4`. Then it
+is unpacked into a temporary folder, which is moved into place; an interrupted call leaves nothing
+behind, and what a killed one left is cleared away by the next.
 """
 
 from __future__ import annotations
 
+import glob
+import lzma
 import os
 import re
 import shutil
@@ -15,11 +19,16 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, NamedTuple
 
-from actlumos.runtime.files import home, read_json, write_json
+from filelock import FileLock
+
+from actlumos.runtime.files import DiskFull, home, named_if_full, read_json, write_json
+from actlumos.runtime.text import shown
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 MOST_FILES = 2_000_000
@@ -28,14 +37,25 @@ _SLACK = 100 * 2**20
 _MARKER = ".unpacked.json"
 _WINDOWS_DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 _DAMAGED = (
-    zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, OSError,
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError,
+    NotImplementedError, OSError,
 )  # fmt: skip
 
 
 class _Member(NamedTuple):
+    """A file or folder of an archive; `open` gives its bytes."""
+
     name: str
     size: int
     plain: bool
+    folder: bool = False
+    locked: bool = False
+    open: Callable[[], IO[bytes] | None] = lambda: None
+
+    @property
+    def place(self) -> PurePosixPath:
+        """Where it belongs, with forward slashes."""
+        return PurePosixPath(self.name.replace("\\", "/"))
 
 
 def opened(root: str | Path) -> Path:
@@ -49,18 +69,23 @@ def opened(root: str | Path) -> Path:
         FileNotFoundError: there is neither a folder nor a file.
         ValueError: a file of another kind, an unsafe or damaged archive, or a folder of that
             name holds something else.
+        DiskFull: there is no room for what is in it.
     """
     root = Path(root).expanduser().resolve()
     if root.is_dir():
         return root
     if not root.is_file():
-        raise FileNotFoundError(f"{root}: no such folder; give the data set's folder or archive")
+        raise FileNotFoundError(
+            f"{shown(root)}: no such folder; give the data set's folder or archive"
+        )
     ending = next((x for x in sorted(SUFFIXES, key=len) if root.name.lower().endswith(x)), None)
     if ending is None:
-        raise ValueError(f"{root} is neither a folder nor an archive ({' '.join(SUFFIXES)})")
+        raise ValueError(f"{shown(root)} is neither a folder nor an archive ({' '.join(SUFFIXES)})")
     target = home() / "data" / root.name[: -len(ending)]
     if not _is_from(target, root):
-        _unpack(root, target)
+        with _alone(target):
+            if not _is_from(target, root):  # another process may have been faster
+                _unpack(root, target)
     return target
 
 
@@ -76,8 +101,8 @@ def _is_from(target: Path, archive: Path) -> bool:
     if marker.is_file() and read_json(marker) == _identity(archive):
         return True
     raise ValueError(
-        f"{target} is in the way of {archive} and does not come from it as it is now: "
-        "move or delete that folder, or give it as the root if it is what you want"
+        f"{shown(target)} is in the way of {shown(archive)} and does not come from it as it is "
+        "now: move or delete that folder, or give it as the root if it is what you want"
     )
 
 
@@ -86,75 +111,124 @@ def _identity(archive: Path) -> dict[str, Any]:
     return {"archive": archive.name, "size": about.st_size, "mtime_ns": about.st_mtime_ns}
 
 
-def _unpack(archive: Path, target: Path) -> None:
+@contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """While one process unpacks, others that want the same folder wait."""
     target.parent.mkdir(parents=True, exist_ok=True)
+    place = target.with_name(f".{target.name}.lock")
+    with FileLock(place):
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # Windows keeps a file that is open
+                place.unlink()
+
+
+def _unpack(archive: Path, target: Path) -> None:
+    for left in target.parent.glob(f".{glob.escape(target.name)}-????????"):
+        shutil.rmtree(left, ignore_errors=True)  # of a process that was killed
     place = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
     try:
-        print(f"unpack {archive} to {target}", flush=True)
-        _extract(archive, place)
+        print(f"unpack {shown(archive)} to {shown(target)}", flush=True)
+        _extract(archive, place, target)
         write_json(place / _MARKER, _identity(archive))
         place.chmod(0o755)
-        try:
-            os.rename(place, target)
-        except OSError:
-            if not _is_from(target, archive):  # another process may have been faster
-                raise
+        os.rename(place, target)
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _extract(archive: Path, place: Path) -> None:
+def _extract(archive: Path, place: Path, target: Path) -> None:
+    """Check every member, then write them into `place`; `target` is for messages.
+
+    Raises:
+        ValueError: unsafe or damaged.
+        DiskFull: there is no room.
+    """
     try:
-        if archive.suffix.lower() == ".zip":
-            with zipfile.ZipFile(archive) as file:
-                _check(map(_zip_member, file.infolist()), archive, place)
-                file.extractall(place)
-        else:
-            with tarfile.open(archive) as file:
-                _check(map(_tar_member, file), archive, place)
-                file.extractall(place, filter="data")
+        with _members(archive) as found:
+            members = _checked(found, archive, place)
+            with named_if_full(target, sum(member.size for member in members)):
+                for member in members:
+                    _write(member, place / member.place)
+    except DiskFull:
+        raise
     except _DAMAGED as error:
-        raise ValueError(f"{archive}: cannot be unpacked ({error}); fetch it anew") from error
+        raise ValueError(
+            f"{shown(archive)}: cannot be unpacked ({shown(error)}); fetch it again"
+        ) from error
 
 
-def _zip_member(info: zipfile.ZipInfo) -> _Member:
-    if info.flag_bits & 1:
-        raise ValueError(f"{info.filename!r} is encrypted: unpack the archive by hand")
+@contextmanager
+def _members(archive: Path) -> Iterator[Iterator[_Member]]:
+    """The members of an open archive, one after the other."""
+    if archive.suffix.lower() == ".zip":
+        with zipfile.ZipFile(archive) as file:
+            yield (_zip_member(file, info) for info in file.infolist())
+    else:
+        with tarfile.open(archive) as file:
+            yield (_tar_member(file, info) for info in file)
+
+
+def _zip_member(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Member:
     kind = stat.S_IFMT(info.external_attr >> 16)
-    return _Member(info.orig_filename, info.file_size, kind in (0, stat.S_IFREG, stat.S_IFDIR))
+    name, plain = info.orig_filename, kind in (0, stat.S_IFREG, stat.S_IFDIR)
+    folder, locked = name.endswith(("/", "\\")), bool(info.flag_bits & 1)
+    return _Member(name, info.file_size, plain, folder, locked, partial(file.open, info))
 
 
-def _tar_member(info: tarfile.TarInfo) -> _Member:
-    return _Member(info.name, info.size, info.isreg() or info.isdir())
+def _tar_member(file: tarfile.TarFile, info: tarfile.TarInfo) -> _Member:
+    plain, read = info.isreg() or info.isdir(), partial(file.extractfile, info)
+    return _Member(info.name, info.size, plain, info.isdir(), open=read)
 
 
-def _check(members: Iterable[_Member], archive: Path, place: Path) -> None:
-    """Raise ValueError before anything is written, if the archive should not be unpacked.
+def _write(member: _Member, place: Path) -> None:
+    """Write one member; never over another, whatever the file system takes for one name."""
+    if member.folder:
+        place.mkdir(parents=True, exist_ok=True)
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with member.open() as source, open(place, "xb") as out:
+        shutil.copyfileobj(source, out)
+
+
+def _checked(members: Iterable[_Member], archive: Path, place: Path) -> list[_Member]:
+    """The members; ValueError before anything is written, if they should not be unpacked.
 
     Videos hardly shrink in an archive: growing twentyfold is the mark of one made to fill a disk.
     """
-    room = shutil.disk_usage(place).free
     limit = archive.stat().st_size * _MOST_GROWTH + _SLACK
-    total, seen = 0, set()
+    total, seen, good = 0, dict[PurePosixPath, bool](), list[_Member]()
     for member in members:
         problem = _problem(member)
-        if not problem and member.name in seen:
-            problem = "is in it twice"
+        if member.place in seen and not (member.folder and seen[member.place]):
+            problem = problem or "is in it twice"
+        seen[member.place] = member.folder
         if problem:
-            raise ValueError(f"{archive}: {member.name!r} {problem}; nothing was unpacked")
-        seen.add(member.name)
+            raise ValueError(f"{shown(archive)}: {member.name!r} {problem}; nothing was unpacked")
+        good.append(member)
         total += member.size
-        if total > limit or len(seen) > MOST_FILES:
-            raise ValueError(f"{archive} would grow twentyfold: unpack it by hand if you trust it")
-        if total > room:
-            raise ValueError(f"{archive}: {place.parent} has {room / 1e9:.1f} GB, too few for it")
+        if total > limit or len(good) > MOST_FILES:
+            raise ValueError(
+                f"{shown(archive)} would grow twentyfold: unpack it by hand if you trust it"
+            )
+    if total > (room := shutil.disk_usage(place).free):
+        raise ValueError(
+            f"{shown(archive)} needs {total / 1e9:.1f} GB, {shown(place.parent)} has "
+            f"{room / 1e9:.1f} GB, too few for it"
+        )
+    return good
 
 
 def _problem(member: _Member) -> str:
-    name = member.name.replace("\\", "/").removesuffix("/")
-    parts = name.removeprefix("./").split("/")
-    if name.startswith("/") or ":" in parts[0] or ".." in parts or "\0" in name:
+    parts = member.place.parts
+    if not parts and not member.folder:
+        return "has no name"
+    drive = ":" in "".join(parts[:1])
+    if member.place.is_absolute() or drive or ".." in parts or "\0" in member.name:
         return "lies outside the archive's folder"
     if any(_WINDOWS_DEVICES.fullmatch(part) for part in parts):
         return "is the name of a device on Windows"
+    if member.locked:
+        return "is encrypted: unpack the archive by hand"
     return "" if member.plain else "is a link or a device, not a file"

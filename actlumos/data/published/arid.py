@@ -33,6 +33,7 @@ from actlumos.data.published.entries import (
     rows,
     take_of,
 )
+from actlumos.runtime.text import shown
 
 CLASSES = (
     "Drink", "Jump", "Pick", "Pour", "Push", "Run", "Sit", "Stand", "Turn", "Walk", "Wave"
@@ -114,7 +115,7 @@ def read(name: str, root: Path, split: int) -> Listing:
         PUBLISHED.get((name, split)), _notes(name, videos), _known(name, root),
     )  # fmt: skip
     if name == "arid-v1.5" and any(_counts_as_old(listing, old) for old in _V10):
-        raise ValueError(f"{root}: arid-v1.5, split {split}: {_WRONG_LISTS}")
+        raise ValueError(f"{shown(root)}: arid-v1.5, split {split}: {_WRONG_LISTS}")
     return _own_classes(listing) if name == "arid-layout" else listing
 
 
@@ -176,7 +177,7 @@ def _refuse_old_lists(root: Path, split: int) -> None:
     own = find_list(root, _LISTS, _names("arid-v1.5", split, "train"))
     old: Sequence[str] = [f"ARID_split{number}_train.txt" for number in _V10]
     if own is None and (path := find_list(root, _LISTS, old)):
-        raise ValueError(f"{path.parent}: arid-v1.5, split {split}: {_WRONG_LISTS}")
+        raise ValueError(f"{shown(path.parent)}: arid-v1.5, split {split}: {_WRONG_LISTS}")
 
 
 def _counts_as_old(listing: Listing, split: int) -> bool:

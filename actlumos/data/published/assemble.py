@@ -7,9 +7,11 @@ from pathlib import Path
 
 from actlumos.data.manifest import Clip, Manifest, check_groups
 from actlumos.data.published import roles
-from actlumos.data.published.entries import Listing, counted
+from actlumos.data.published.copies import warnings
+from actlumos.data.published.entries import Listing, counted, some
 from actlumos.data.published.listing import locate, splits_of
 from actlumos.data.published.measure import Measured, check_policy, measure
+from actlumos.runtime.text import shown
 
 KEPT_APART = ("arid-v1.0", "arid-layout", "csv")
 """Sets whose test groups must not occur in train or val.
@@ -17,7 +19,6 @@ KEPT_APART = ("arid-v1.0", "arid-layout", "csv")
 The other official lists are left as their authors made them: Dark48's share sources between train
 and test, and whether V1.5's share takes is not known. `roles` keeps val off test in every set.
 """
-_SHOWN = 5
 
 
 def assemble(
@@ -52,7 +53,8 @@ def assemble(
     known |= measure(fresh, workers=workers, on_bad_clip=on_bad_clip)
     good = {path: file for path, file in found.items() if file in known}
     if not good:
-        raise ValueError(f"{root}: not one of the {len(splits)} clips of {listing.name} is usable")
+        place, number = shown(root), len(splits)
+        raise ValueError(f"{place}: not one of the {number} clips of {listing.name} is usable")
     clips = [
         Clip(_below(listing, good[e.path]), e.label, e.group, splits[e.path], *known[good[e.path]])
         for e in listing.entries
@@ -72,6 +74,7 @@ def _manifest(listing: Listing, clips: list[Clip], left_out: tuple[str, ...]) ->
     if listing.name in KEPT_APART:
         check_groups(manifest, apart=("train", "test"))
         check_groups(manifest, apart=("val", "test"))
+    print("".join(f"{line}\n" for line in warnings(manifest)), end="", flush=True)
     return manifest
 
 
@@ -95,7 +98,7 @@ def check_published(listing: Listing) -> None:
     if wrong:
         raise ValueError(
             f"the lists of {listing.name}, split {listing.split}, are not the published ones: "
-            f"{_first(wrong)}. Fetch them anew; clips of your own go by arid-layout, csv or folder"
+            f"{some(wrong)}. Fetch them anew; clips of your own go by arid-layout, csv or folder"
         )
 
 
@@ -107,19 +110,14 @@ def _splits(listing: Listing, seed: int) -> dict[str, str]:
 
 
 def _missing(listing: Listing, root: str | Path, missing: Sequence[str], number: int) -> str:
-    ask = f"actlumos data verify {listing.name} --root {root}"
+    ask = f"actlumos data verify {listing.name} --root {shown(root)}"
     if len(splits_of(listing.name)) > 1:
         ask += f" --split {listing.split}"
-    place = f"in {listing.videos}"
+    place = f"in {shown(listing.videos)}"
     if not listing.videos.is_dir() and listing.notes:
-        place = f"under {root} ({listing.notes[0]})"
+        place = f"under {shown(root)} ({listing.notes[0]})"
     return (
         f"{len(missing)} of the {number} clips of {listing.name}, split {listing.split}, are not "
-        f"{place}: {_first(missing)}. `{ask}` lists them all; "
+        f"{place}: {some(missing)}. `{ask}` lists them all; "
         "fetch them, or set on_bad_clip to skip"
     )
-
-
-def _first(things: Sequence[str]) -> str:
-    more = len(things) - _SHOWN
-    return ", ".join(things[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -4,18 +4,21 @@
     ,walk/a.mp4,0,walk,anna,train,,,
 
 The columns are those of `Manifest.write`. `path` is relative to the root, `split` is train, val
-or test, `label` -1 means unlabelled. `frames`, `fps` and `sha256` may be empty and are then
-measured; without a `group` a clip is a group of its own. The list lies at `<root>/manifest.csv`,
-or anywhere if it is named.
+or test, `label` -1 means unlabelled. Columns may be absent, except for `path`, `split` and one of
+`class` and `label`: without labels, classes are numbered in alphabetical order. `frames`, `fps`
+and `sha256`, where they are empty, are measured; without a `group` a clip is a group of its own.
+The list lies at `<root>/manifest.csv`, or anywhere if it is named.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from actlumos.data.manifest import SPLITS, read_rows
-from actlumos.data.published.entries import Entry, Listing, bases, stem
+from actlumos.data.manifest import SPLITS, Clip, read_rows
+from actlumos.data.published.entries import Entry, Listing, bases, listed_path, stem
 from actlumos.data.published.measure import Measured
+from actlumos.runtime.text import nfc, shown
 
 DEFAULT = "manifest.csv"
 
@@ -29,18 +32,24 @@ def read(name: str, root: Path, split: int, csv: str | Path | None = None) -> Li
             labels have gaps.
     """
     base, path = _place(root, csv)
-    _, classes, clips = read_rows(path)
+    classes, clips = _rows(path)
     unknown = sorted({clip.split for clip in clips} - set(SPLITS))
     if unknown:
-        raise ValueError(f"{path}: split {unknown[0]!r} is unknown; use {', '.join(SPLITS)}")
+        raise ValueError(f"{shown(path)}: split {unknown[0]!r} is unknown; use {', '.join(SPLITS)}")
     entries = [Entry(c.path, c.label, c.split, c.group or stem(c.path)) for c in clips]
-    return Listing(name, split, classes, tuple(entries), base)
+    return Listing(name, split, tuple(map(nfc, classes)), tuple(entries), base)
 
 
 def given(root: Path, csv: str | Path | None = None) -> dict[str, Measured]:
     """Path -> what the list itself says of a clip, where it says everything."""
-    _, _, clips = read_rows(_place(root, csv)[1])
+    _, clips = _rows(_place(root, csv)[1])
     return {c.path: Measured(c.frames, c.fps, c.sha256) for c in clips if c.frames and c.sha256}
+
+
+def _rows(path: Path) -> tuple[tuple[str, ...], list[Clip]]:
+    """Class table and clips of a list, their paths with forward slashes."""
+    _, classes, clips = read_rows(path)
+    return classes, [replace(clip, path=listed_path(clip.path, shown(path))) for clip in clips]
 
 
 def _place(root: Path, csv: str | Path | None) -> tuple[Path, Path]:
@@ -49,5 +58,5 @@ def _place(root: Path, csv: str | Path | None) -> tuple[Path, Path]:
     base = next((base for base in found if (base / DEFAULT).is_file()), root)
     path = Path(csv).expanduser() if csv else base / DEFAULT
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such list; write it, or name another CSV")
+        raise FileNotFoundError(f"{shown(path)}: no such list; write it, or name another CSV")
     return base, path

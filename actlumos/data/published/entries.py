@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+
+from actlumos.runtime.text import read_text, shown
 
 ROLES = ("train", "val", "test", "other")
 ALL = "all"
-VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".webm", ".mov")
+VIDEO_SUFFIXES = (
+    ".mp4", ".avi", ".mkv", ".webm", ".mov", ".m4v", ".3gp", ".3g2", ".mpg", ".mpeg", ".wmv",
+    ".asf", ".ts", ".mts", ".m2ts", ".flv", ".f4v", ".ogv", ".vob", ".mxf", ".divx",
+)  # fmt: skip
+"""Endings of video files, whatever their case; of files of one name the first of these is taken."""
+
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -93,9 +101,9 @@ def take_of(path: str) -> str:
 
 def rows(path: Path) -> Iterator[tuple[str, str]]:
     """Place and text of every line that holds something; the last may lack its line end."""
-    for number, line in enumerate(path.read_text("utf-8-sig").split("\n"), 1):
+    for number, line in enumerate(read_text(path).split("\n"), 1):
         if line.strip():
-            yield f"{path}, line {number}", line.rstrip("\r")
+            yield f"{shown(path)}, line {number}", line.rstrip("\r")
 
 
 def label_of(text: str, classes: Sequence[str], where: str, first: int = 0) -> int:
@@ -111,15 +119,22 @@ def label_of(text: str, classes: Sequence[str], where: str, first: int = 0) -> i
 
 
 def listed_path(text: str, where: str) -> str:
-    """A list's path with forward slashes.
+    r"""A list's path with forward slashes: `.\walk\a.mp4` and `./walk//a.mp4` are `walk/a.mp4`.
 
     Raises:
         ValueError: it is empty, absolute, or climbs out of its folder.
     """
-    path = text.strip().replace("\\", "/").removeprefix("./")
-    if not path or path.startswith("/") or ":" in path.partition("/")[0] or ".." in path.split("/"):
+    path = PurePosixPath(text.strip().replace("\\", "/"))
+    if not path.parts or path.is_absolute() or ":" in path.parts[0] or ".." in path.parts:
         raise ValueError(f"{where}: {text!r} is not a path below the data set's folder")
-    return path
+    return str(path)
+
+
+def some(names: Iterable[str], more: str = "more") -> str:
+    """The first few of many names, safe to print, and how many there are besides."""
+    listed = list(names)
+    rest = len(listed) - _SHOWN
+    return ", ".join(map(shown, listed[:_SHOWN])) + (f" and {rest} {more}" if rest > 0 else "")
 
 
 def bases(root: Path) -> tuple[Path, ...]:
@@ -129,7 +144,9 @@ def bases(root: Path) -> tuple[Path, ...]:
         FileNotFoundError: there is no such folder.
     """
     if not root.is_dir():
-        raise FileNotFoundError(f"{root}: no such folder; give the data set's folder or archive")
+        raise FileNotFoundError(
+            f"{shown(root)}: no such folder; give the data set's folder or archive"
+        )
     inside = [path for path in root.iterdir() if path.name[0] not in "._"]
     return (root, inside[0]) if len(inside) == 1 and inside[0].is_dir() else (root,)
 
@@ -150,7 +167,7 @@ def need_list(root: Path, folders: Sequence[str], names: Sequence[str], data: st
         return found
     where = ", ".join(folder or "the folder itself" for folder in folders)
     raise FileNotFoundError(
-        f"{root}: no list {' or '.join(names)} of {data}; looked in {where}. "
+        f"{shown(root)}: no list {' or '.join(names)} of {data}; looked in {where}. "
         "Put the lists that came with the clips into one of these"
     )
 

@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from actlumos.data.video import VideoError, inspect
 from actlumos.runtime.files import read_json, write_json
+from actlumos.runtime.text import shown
 
 _SECONDS_BETWEEN_SAVES = 10
 
@@ -37,6 +39,9 @@ class FileReport:
     height: int = 0
     width: int = 0
     problem: str = ""
+
+
+_EMPTY = FileReport(0, 0)
 
 
 def check_files(
@@ -115,11 +120,18 @@ def _load(memory: Path | None) -> dict[str, FileReport]:
     if memory is None or not memory.is_file():
         return {}
     kept = read_json(memory)
-    columns = {field.name for field in fields(FileReport)}
     rows = kept.get("files") if isinstance(kept, dict) else None
-    if not isinstance(rows, dict) or any(set(row) != columns for row in rows.values()):
-        raise ValueError(f"{memory} is not a report of `actlumos data verify`: name another file")
+    if not isinstance(rows, dict) or not all(map(_is_report, rows.values())):
+        raise ValueError(
+            f"{shown(memory)} is not a report of `actlumos data verify`: name another file"
+        )
     return {path: FileReport(**row) for path, row in rows.items()}
+
+
+def _is_report(row: Any) -> bool:
+    """Whether a value of the memory has the fields of a `FileReport`, each of its type."""
+    kinds = {field.name: type(getattr(_EMPTY, field.name)) for field in fields(FileReport)}
+    return isinstance(row, dict) and {name: type(value) for name, value in row.items()} == kinds
 
 
 def _save(memory: Path | None, done: dict[str, FileReport]) -> None:

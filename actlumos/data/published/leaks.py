@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 from itertools import permutations
 
 from actlumos.data.manifest import Clip, Manifest
-from actlumos.data.published.entries import Entry, Listing, natural, stem
+from actlumos.data.published.entries import Entry, Listing, natural, some, stem
+from actlumos.runtime.text import shown
 
 FAMILY = ("arid-v1.0", "arid-v1.5", "ug2-2021", "ee6222")
 """Data sets that share clips under the same names."""
@@ -42,7 +43,7 @@ class Leak:
 
     def __str__(self) -> str:
         return f"{self.first}: {self.count} {KINDS[self.kind].format(self.second)}: " + ", ".join(
-            self.examples
+            map(shown, self.examples)
         )
 
 
@@ -85,13 +86,14 @@ def check_pool(pool: Manifest, test: Manifest) -> None:
     leaks = leaking(pool, test)
     if not leaks:
         return
+    name, tested = shown(pool.name), shown(test.name)
     same = [path for path, kind in leaks.items() if kind == "same clip"]
     take = [path for path, kind in leaks.items() if kind == "same take"]
-    said = [f"{len(same)} test clips of {test.name} ({_some(same)})"] if same else []
+    said = [f"{len(same)} test clips of {tested} ({_some(same)})"] if same else []
     if take:
-        said.append(f"{len(take)} clips of takes that {test.name} is tested on ({_some(take)})")
+        said.append(f"{len(take)} clips of takes that {tested} is tested on ({_some(take)})")
     raise ValueError(
-        f"the unlabelled pool {pool.name} holds {' and '.join(said)}: a model pretrained on them "
+        f"the unlabelled pool {name} holds {' and '.join(said)}: a model pretrained on them "
         "has seen its test. Leave them out (`actlumos.data.published.leaks.leave_out`), or go on "
         "with --allow-leaks and say so beside the result"
     )
@@ -106,7 +108,7 @@ def leave_out(pool: Manifest, test: Manifest) -> Manifest:
     leaks = leaking(pool, test)
     clips = tuple(clip for clip in pool.clips if clip.path not in leaks)
     if not clips:
-        raise ValueError(f"every clip of {pool.name} is test material of {test.name}")
+        raise ValueError(f"every clip of {shown(pool.name)} is test material of {shown(test.name)}")
     return replace(pool, clips=clips)
 
 
@@ -206,6 +208,4 @@ def _source(manifest: Manifest, clip: Clip) -> str:
 
 
 def _some(paths: Iterable[str]) -> str:
-    listed = sorted(paths, key=natural)
-    more = len(listed) - _SHOWN
-    return ", ".join(listed[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return some(sorted(paths, key=natural))

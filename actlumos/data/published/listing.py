@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from actlumos.data.pictures import is_picture
 from actlumos.data.published import arid, custom, dark48, ellar, roles, ug2
 from actlumos.data.published.archive import opened
 from actlumos.data.published.entries import ALL, VIDEO_SUFFIXES, Entry, Listing, counted, stem
-from actlumos.data.video import PICTURES
+from actlumos.runtime.text import nfc
 
 __all__ = [
     "ALL", "LISTED", "Entry", "Listing", "Located", "counted", "locate", "read_listing",
@@ -101,35 +102,62 @@ def read_listing(
 def locate(listing: Listing) -> Located:
     """Find every listed clip by its stem: lists say `.avi` where files are `.mp4`.
 
-    Of several files with one stem the listed one is taken, else the first of .mp4 .avi .mkv .webm
-    .mov, else a folder of pictures of that name.
+    Of several files with one stem the listed one is taken, else the first in the order of
+    `VIDEO_SUFFIXES`, else a folder of pictures of that name. How a name's accents are stored makes
+    no difference.
     """
     on_disk = _index(listing)
     found = {}
     for entry in listing.entries:
-        if files := on_disk.get(stem(entry.path)):
+        if files := on_disk.get(_key(entry.path)):
             exact = [path for path in files if path.name == entry.path.rpartition("/")[2]]
             found[entry.path] = (exact or files)[0]
     missing = tuple(entry.path for entry in listing.entries if entry.path not in found)
-    listed = {stem(path) for path in listing.known} | {stem(e.path) for e in listing.entries}
-    surplus = [on_disk[key][0] for key in sorted(set(on_disk) - listed)]
+    surplus = [on_disk[key][0] for key in sorted(set(on_disk) - _listed_keys(listing))]
     names = tuple(path.relative_to(listing.videos).as_posix() for path in surplus)
     return Located(found, missing, names)
 
 
+def _key(path: str) -> str:
+    """What a clip is found by: its path without a video's ending, accents composed."""
+    return nfc(stem(path))
+
+
+def _listed_keys(listing: Listing) -> set[str]:
+    return {_key(path) for path in (*listing.known, *(entry.path for entry in listing.entries))}
+
+
 def _index(listing: Listing) -> dict[str, list[Path]]:
-    """Every clip in the folders that the lists name, by path without ending, the best one first."""
-    listed = {entry.path for entry in listing.entries} | listing.known
-    depth = max((path.count("/") for path in listed), default=0) - 1
+    """Every clip in the folders that the lists name, by its key, the best one first."""
+    listed = _listed_keys(listing)
+    depth = max((key.count("/") for key in listed), default=0) - 1
     found: dict[str, list[Path]] = {}
-    for top in {path.partition("/")[0] if "/" in path else "" for path in listed}:
-        for path in _clips(listing.videos / top, depth if top else 0):
-            found.setdefault(stem(path.relative_to(listing.videos).as_posix()), []).append(path)
+    for top, levels in _tops(listing.videos, listed, depth):
+        for path in _clips(top, levels, listing.videos, listed):
+            found.setdefault(_key(_below(path, listing.videos)), []).append(path)
     return {key: sorted(paths, key=_rank) for key, paths in found.items()}
 
 
-def _clips(folder: Path, depth: int) -> Iterator[Path]:
-    """Videos and frame folders in `folder`, and `depth` folders below it, so that no link loops."""
+def _below(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix()
+
+
+def _tops(root: Path, listed: set[str], depth: int) -> Iterator[tuple[Path, int]]:
+    """The folders to search, and how many levels below each: those that the lists name first."""
+    if not root.is_dir():
+        return
+    names = {key.partition("/")[0] for key in listed if "/" in key}
+    yield from ((path, depth) for path in root.iterdir() if nfc(path.name) in names)
+    if any("/" not in key for key in listed):
+        yield root, 0
+
+
+def _clips(folder: Path, depth: int, root: Path, listed: set[str]) -> Iterator[Path]:
+    """Videos and frame folders in `folder`, and `depth` folders below it, so that no link loops.
+
+    A folder of pictures that no list names is a clip only if nothing else in it is one: a class
+    folder may hold a thumbnail beside its videos.
+    """
     if not folder.is_dir():
         return
     with os.scandir(folder) as items:
@@ -140,15 +168,19 @@ def _clips(folder: Path, depth: int) -> Iterator[Path]:
             if not item.is_dir():
                 if item.name.lower().endswith(VIDEO_SUFFIXES):
                     yield path
-            elif _holds_pictures(path):
+                continue
+            inside = list(_clips(path, depth - 1, root, listed)) if depth > 0 else []
+            yield from inside
+            pictures, videos = _holds(path)
+            if pictures and (_key(_below(path, root)) in listed or not (inside or videos)):
                 yield path
-            elif depth > 0:
-                yield from _clips(path, depth - 1)
 
 
-def _holds_pictures(folder: Path) -> bool:
-    with os.scandir(folder) as items:
-        return any(item.name.lower().endswith(PICTURES) for item in items)
+def _holds(folder: Path) -> tuple[bool, bool]:
+    """Whether a folder holds pictures, and whether it holds videos."""
+    names = [name for name in os.listdir(folder) if not name.startswith(".")]
+    videos = any(name.lower().endswith(VIDEO_SUFFIXES) for name in names)
+    return any(map(is_picture, names)), videos
 
 
 def _rank(path: Path) -> int:

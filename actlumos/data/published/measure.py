@@ -1,16 +1,20 @@
 """Frames, rate and digest of many videos, measured once and remembered.
 
-The store is a CSV with the header `path,size,mtime_ns,frames,fps,sha256`, a row a video, keyed
+The store is a CSV with the header `path,size,mtime_ns,frames,fps,sha256`, one row per video, keyed
 by the absolute path. A row counts as long as the file has that size and time of change. The
 store is saved every few seconds and when a call is interrupted, so the next call goes on there.
+A damaged store is made again; what is still to be read of it is used.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
+import io
+import math
+import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -18,12 +22,16 @@ from typing import NamedTuple
 from filelock import FileLock
 from tqdm import tqdm
 
-from actlumos.data.video import PICTURES, VideoError, probe
-from actlumos.runtime.files import atomic_write, home, sha256
+from actlumos.data.pictures import frames_in, pictures_in
+from actlumos.data.video import VideoError, probe
+from actlumos.runtime.files import home, sha256, write_text
+from actlumos.runtime.text import is_utf8, read_table, shown
 
 ON_BAD_CLIP = ("error", "skip")
 COLUMNS = ("path", "size", "mtime_ns", "frames", "fps", "sha256")
 _SECONDS_BETWEEN_SAVES = 15
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 _Stamp = tuple[int, int]
 
@@ -31,7 +39,7 @@ _Stamp = tuple[int, int]
 class Measured(NamedTuple):
     """Verified number of frames, frames a second, hex SHA-256 of the bytes.
 
-    The digest of a folder of frame pictures is that of its pictures' names and digests.
+    The digest of a folder of frame pictures is that of its frames' names and digests.
     """
 
     frames: int
@@ -57,12 +65,16 @@ def measure(
 
     Raises:
         ValueError: unknown `on_bad_clip`.
-        VideoError: a video is missing or damaged, and `on_bad_clip` is `error`.
+        VideoError: a video is missing or damaged or its name is not UTF-8, and `on_bad_clip` is
+            `error`.
     """
     check_policy(on_bad_clip)
     store = home() / "data" / "measured.csv" if store is None else Path(store)
     stamps = {path: _stamp(path) for path in dict.fromkeys(paths)}
-    kept = _load(store)
+    kept, damage = _load(store)
+    if damage:
+        print(f"{damage}; {shown(store)} is made again", flush=True)
+        _save(store, stamps, {})
     known = {
         path: kept[key][1]
         for path, stamp in stamps.items()
@@ -100,11 +112,14 @@ def _measure_all(
                     saved = time.monotonic()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-            _save(store, fresh, done)
+            if done:
+                _save(store, fresh, done)
     return done
 
 
 def _try(path: Path) -> Measured | VideoError:
+    if not is_utf8(path.absolute()):
+        return VideoError(f"{shown(path)}: its name or a folder's is not UTF-8: rename it")
     try:
         info = probe(path)
         return Measured(info.frames, info.fps, _digest(path))
@@ -115,12 +130,8 @@ def _try(path: Path) -> Measured | VideoError:
 def _digest(path: Path) -> str:
     if path.is_file():
         return sha256(path)
-    lines = [f"{file.name} {sha256(file)}" for file in _files(path)]
+    lines = [f"{file.name} {sha256(file)}" for file in sorted(frames_in(path))]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
 
 
 def _stamp(path: Path) -> _Stamp:
@@ -129,7 +140,7 @@ def _stamp(path: Path) -> _Stamp:
     A picture that is exchanged for an older one of the same size goes unseen.
     """
     try:
-        files = [path, *_files(path)] if path.is_dir() else [path]
+        files = [path, *pictures_in(path)] if path.is_dir() else [path]
         stats = [file.stat() for file in files]
     except OSError:
         return -1, 0
@@ -140,33 +151,46 @@ def _key(path: Path) -> str:
     return str(path.absolute())
 
 
-def _load(store: Path) -> dict[str, tuple[_Stamp, Measured]]:
-    """What the store remembers; a row that does not parse is passed over, and measured again."""
+def _load(store: Path) -> tuple[dict[str, tuple[_Stamp, Measured]], str]:
+    """What the store remembers, and what is wrong with it ("" = nothing).
+
+    Raises:
+        ValueError: there is a folder in its place.
+    """
+    if store.is_dir():
+        raise ValueError(f"{shown(store)} is a folder where a file is kept: move it away")
     if not store.is_file():
-        return {}
-    with open(store, newline="", encoding="utf-8") as stream:
-        return dict(_rows(csv.DictReader(stream)))
+        return {}, ""
+    try:
+        header, table = read_table(store)
+    except ValueError as error:
+        return {}, str(error)
+    if header != COLUMNS:
+        return {}, f"{shown(store)} is not a list of measured videos"
+    rows = [(row.get("path", ""), _parse(row)) for _, row in table]
+    lost = sum(value is None for _, value in rows)
+    found = {path: value for path, value in rows if value is not None}
+    return found, f"{lost} row(s) of {shown(store)} are damaged" if lost else ""
 
 
-def _rows(lines: Iterable[dict[str, str]]) -> Iterable[tuple[str, tuple[_Stamp, Measured]]]:
-    for row in lines:
-        try:
-            stamp = int(row["size"]), int(row["mtime_ns"])
-            measured = Measured(int(row["frames"]), float(row["fps"]), row["sha256"])
-        except (KeyError, TypeError, ValueError):
-            continue
-        if measured.frames > 0 and len(measured.sha256) == 64:
-            yield row["path"], (stamp, measured)
+def _parse(row: Mapping[str | None, str]) -> tuple[_Stamp, Measured] | None:
+    try:
+        stamp = int(row["size"]), int(row["mtime_ns"])
+        measured = Measured(int(row["frames"]), float(row["fps"]), row["sha256"])
+    except ValueError:
+        return None
+    good = measured.frames > 0 and 0 < measured.fps < math.inf and None not in row
+    return (stamp, measured) if good and _DIGEST.fullmatch(measured.sha256) else None
 
 
 def _save(store: Path, stamps: dict[Path, _Stamp], done: dict[Path, Measured]) -> None:
-    """Add to the store; what another process wrote in the meantime stays."""
-    if not done:
-        return
+    """Add to the store; what another process wrote in the meantime stays, damaged rows go."""
     store.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(store.parent / f".{store.stem}.lock"):
-        rows = _load(store) | {_key(path): (stamps[path], value) for path, value in done.items()}
-        with atomic_write(store) as path, open(path, "w", newline="", encoding="utf-8") as out:
-            writer = csv.writer(out, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            writer.writerows((key, *stamp, *measured) for key, (stamp, measured) in rows.items())
+        kept, _ = _load(store)
+        rows = kept | {_key(path): (stamps[path], value) for path, value in done.items()}
+        out = io.StringIO(newline="")
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows((key, *stamp, *measured) for key, (stamp, measured) in rows.items())
+        write_text(store, out.getvalue())

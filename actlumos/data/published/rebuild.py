@@ -26,6 +26,7 @@ from actlumos.data.published.dark48 import CLASSES, SPLITS
 from actlumos.data.published.entries import VIDEO_SUFFIXES, Entry, find_list
 from actlumos.data.published.listing import read_listing
 from actlumos.runtime.files import atomic_write
+from actlumos.runtime.text import shown
 
 KINETICS_CLASSES = (
     "breathing_fire", "headbanging", "juggling_fire", "karaoke", "playing_laser_tag",
@@ -115,9 +116,11 @@ def _tree(place: Path | None, out: Path) -> Path | None:
         return None
     tree = Path(place).expanduser().resolve()
     if not tree.is_dir():
-        raise FileNotFoundError(f"{tree}: no such folder")
+        raise FileNotFoundError(f"{shown(tree)}: no such folder")
     if out == tree or tree in out.parents:
-        raise ValueError(f"{out} lies in the source folder {tree}: choose another place for Dark48")
+        raise ValueError(
+            f"{shown(out)} lies in the source folder {shown(tree)}: choose another place for Dark48"
+        )
     return tree
 
 
@@ -162,7 +165,7 @@ def _place(source: Path, place: Path) -> str:
     try:
         place.symlink_to(source)
     except OSError:
-        with atomic_write(place) as temporary:
+        with atomic_write(place, source.stat().st_size) as temporary:
             shutil.copyfile(source, temporary)
         return "copied"
     return "linked"

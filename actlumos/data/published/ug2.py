@@ -19,7 +19,6 @@ from different folders.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,6 +34,7 @@ from actlumos.data.published.entries import (
     rows,
     take_of,
 )
+from actlumos.runtime.text import read_table, shown
 
 UG2_CLASSES = ("Run", "Sit", "Stand", "Turn", "Walk", "Wave")
 EE6222_CLASSES = ("Jump", "Run", "Sit", "Stand", "Turn", "Walk")
@@ -112,14 +112,10 @@ def read_ee6222(name: str, root: Path, split: int) -> Listing:
 
 
 def _csv_rows(path: Path) -> list[tuple[str, str, str]]:
-    with open(path, newline="", encoding="utf-8-sig") as stream:
-        reader = csv.DictReader(stream)
-        if not {"Video", "ClassID"} <= set(reader.fieldnames or ()):
-            raise ValueError(f"{path} lacks the header VideoID,Video,ClassID")
-        return [
-            (f"{path}, line {reader.line_num}", row["Video"] or "", row["ClassID"] or "")
-            for row in reader
-        ]
+    header, table = read_table(path)
+    if not {"Video", "ClassID"} <= set(header):
+        raise ValueError(f"{shown(path)} lacks the header VideoID,Video,ClassID")
+    return [(where, row["Video"], row["ClassID"]) for where, row in table]
 
 
 def _entry(folder: str, video: str, label: int, role: str, where: str) -> Entry:

@@ -14,15 +14,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from actlumos.data.published.entries import ALL, Listing, counted
+from actlumos.data.published.entries import ALL, Listing, counted, some
 from actlumos.data.published.filecheck import FileReport, check_files
 from actlumos.data.published.listing import Located, locate, read_listing, splits_of
 from actlumos.runtime.files import write_json
+from actlumos.runtime.text import shown
 
 SHORT = (32, 64)
 """Clip lengths of the methods here; how many videos are shorter is said."""
-
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class VerifyReport:
     def summary(self) -> str:
         """Verdict, what is wrong, and what the files are like, in a few lines."""
         verdict = "whole" if self.ok else f"NOT whole, {len(self.problems)} problem(s)"
-        lines = [f"{self.name} in {self.root}: {verdict}"]
+        lines = [f"{self.name} in {shown(self.root)}: {verdict}"]
         lines += [f"  - {problem}" for problem in self.problems]
         for number, split in self.splits.items():
             if split.surplus:
@@ -210,11 +209,8 @@ def _about_files(files: Iterable[FileReport]) -> list[str]:
 
 def _most(kinds: Counter[str]) -> str:
     """`320x240 150, 426x240 4`; of many kinds the most frequent."""
-    shown = ", ".join(f"{kind} ({number})" for kind, number in kinds.most_common(_SHOWN))
-    more = len(kinds) - _SHOWN
-    return shown + (f" and {more} other kinds" if more > 0 else "")
+    return some((f"{kind} ({number})" for kind, number in kinds.most_common()), "other kinds")
 
 
 def _some(names: Sequence[str]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more: see the report" if more > 0 else "")
+    return some(names, "more: see the report")
