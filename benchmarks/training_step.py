@@ -22,8 +22,7 @@ from torch.nn import functional as F
 
 from actlumos.config import Config, profile
 from actlumos.runtime.device import autocast, channels_last
-from actlumos.stages.arms import find
-from actlumos.stages.build import build
+from actlumos.stages import find
 
 CLASSES = 11
 VARIANTS = {
@@ -39,7 +38,7 @@ def make_step(
 ) -> Callable[[], None]:
     """A fresh student with its optimizer and batch, as a function that trains it by one step."""
     torch.manual_seed(0)
-    model = build(find("dark"), config, CLASSES).to(device).train()
+    model = find("dark").network(CLASSES, config).to(device).train()
     clip = torch.rand(config.batch_size, 3, config.frames, *config.crop_size, device=device) / 4
     label = torch.arange(config.batch_size, device=device) % CLASSES
     if last:

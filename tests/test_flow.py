@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,7 @@ import torch
 from torchvision.models.optical_flow import raft_small
 
 from actlumos.data.cache import fill
-from actlumos.data.channels import DerivedCache, StackedClips, enhanced
+from actlumos.data.channels import ChannelCache, StackedClips
 from actlumos.data.clips import ClipCache, Clips, build_cache, collate
 from actlumos.data.manifest import Manifest
 from actlumos.data.published.folder import folder
@@ -24,14 +25,19 @@ from actlumos.views.flow import (
     apply_flow_crop,
     flip_flow,
     flow,
-    flow_cache,
     from_levels,
     scale_flow,
     to_levels,
 )
+from actlumos.views.frames import enhance_frames
 
 SIZE = (24, 30)
 SETTINGS = FlowSettings("farneback", "gamma", step=2, bound=4.0, options={"gamma": 2.0})
+
+
+def flow_cache(frames: ClipCache) -> ChannelCache:
+    """Beside the frames: their flow with `SETTINGS`."""
+    return ChannelCache(frames.directory, frames.size, SETTINGS.name, 2, SETTINGS.levels)
 
 
 def moving_texture(frames: int, size: tuple[int, int], shift: tuple[float, float]) -> np.ndarray:
@@ -74,8 +80,8 @@ def test_a_longer_step_adds_the_shifts_up_and_short_clips_stand_still() -> None:
 def test_frames_are_enhanced_before_the_flow() -> None:
     dark = moving_texture(3, (48, 64), (1.0, 0.0)) // 16
     clip = torch.from_numpy(dark).permute(3, 0, 1, 2)[None].float() / 255
-    lit = enhance.gamma(clip, 3.0)[0].permute(1, 2, 3, 0).numpy()
-    by_hand = flow(np.rint(lit * 255).astype(np.uint8), "dis")
+    bright = enhance.gamma(clip, 3.0)[0].permute(1, 2, 3, 0).numpy()
+    by_hand = flow(np.rint(bright * 255).astype(np.uint8), "dis")
     np.testing.assert_array_equal(flow(dark, "dis", "gamma", options={"gamma": 3.0}), by_hand)
     assert not np.array_equal(by_hand, flow(dark, "dis"))
 
@@ -139,9 +145,9 @@ def frames(listed: Manifest, tmp_path_factory: pytest.TempPathFactory) -> ClipCa
 
 
 def test_stacked_clips_carry_the_flow_of_their_frames(listed: Manifest, frames: ClipCache) -> None:
-    cache = fill(flow_cache(frames, SETTINGS), listed)
+    cache = fill(flow_cache(frames), listed)
     how = {"frames": 6, "stride": 2, "size": SIZE, "cache": frames}
-    plain, stacked = Clips(listed, **how), StackedClips(listed, derived=[cache], **how)
+    plain, stacked = Clips(listed, **how), StackedClips(listed, caches=[cache], **how)
     request = (7, (0.0, 1.0))
     batch = collate([stacked[request], stacked[2, (0.3, 0.6)]])
     assert batch.clip.shape == (2, 2, 6, *SIZE, 5) and batch.label.tolist()[0] == 0
@@ -157,17 +163,17 @@ def test_stacked_clips_carry_the_flow_of_their_frames(listed: Manifest, frames: 
 def test_the_cache_needs_no_kept_frames_and_goes_on_where_it_stopped(
     listed: Manifest, frames: ClipCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cache = fill(flow_cache(ClipCache(tmp_path, SIZE), SETTINGS), listed)
+    cache = fill(flow_cache(ClipCache(tmp_path, SIZE)), listed)
     files = [cache.file(listed, index) for index in range(len(listed))]
     assert len(set(files)) == len(listed) and all(file.parent == files[0].parent for file in files)
-    same = fill(flow_cache(frames, SETTINGS), listed)
+    same = fill(flow_cache(frames), listed)
     before = [file.read_bytes() for file in files]
     assert before == [same.file(listed, index).read_bytes() for index in range(len(listed))]
     files[3].write_bytes(before[3][:-1])
     files[5].unlink()
     made: list[int] = []
-    add = DerivedCache.add
-    monkeypatch.setattr(DerivedCache, "add", lambda *a: (made.append(a[2]), add(*a)))
+    add = ChannelCache.add
+    monkeypatch.setattr(ChannelCache, "add", lambda *a: (made.append(a[2]), add(*a)))
     fill(cache, listed, workers=1)
     assert sorted(made) == [3, 5] and before == [file.read_bytes() for file in files]
 
@@ -176,14 +182,15 @@ def test_a_slow_enhancers_frames_stand_in_for_the_frames(
     listed: Manifest, frames: ClipCache
 ) -> None:
     many = np.random.default_rng(0).integers(0, 256, (70, 4, 5, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(enhanced(many, lambda clip: 1 - clip), 255 - many)
+    np.testing.assert_array_equal(enhance_frames(many, lambda clip: 1 - clip), 255 - many)
     place = frames.directory, frames.size, "negative", 3
-    cache = fill(DerivedCache(*place, lambda seen: enhanced(seen, lambda clip: 1 - clip)), listed)
+    negate = partial(enhance_frames, enhancer=lambda clip: 1 - clip)
+    cache = fill(ChannelCache(*place, negate), listed)
     how = {"frames": 6, "stride": 2, "size": SIZE}
     request = (7, (0.2,))
     negative = Clips(listed, cache=cache, **how)[request]["clip"]
     assert torch.equal(negative, 255 - Clips(listed, cache=frames, **how)[request]["clip"])
-    both = StackedClips(listed, derived=[cache], cache=frames, **how)[request]["clip"]
+    both = StackedClips(listed, caches=[cache], cache=frames, **how)[request]["clip"]
     assert torch.equal(both[..., 3:], negative)
 
 
@@ -194,13 +201,13 @@ def test_an_unreadable_clip_ends_the_filling_or_is_skipped(
     shutil.copytree(tiny_videos, root)
     listed = folder(root)
     listed.path(4).write_bytes(b"no video")
-    cache = flow_cache(ClipCache(tmp_path / "cache", SIZE), SETTINGS)
+    cache = flow_cache(ClipCache(tmp_path / "cache", SIZE))
     with pytest.raises(VideoError, match=listed.path(4).name):
         fill(cache, listed)
     fill(cache, listed, on_bad_clip="skip")
     kept = [cache.holds(listed, index) for index in range(len(listed))]
     assert [index for index, there in enumerate(kept) if not there] == [4]
-    skipping = StackedClips(listed, derived=[cache], frames=6, size=SIZE, on_bad_clip="skip")
+    skipping = StackedClips(listed, caches=[cache], frames=6, size=SIZE, on_bad_clip="skip")
     batch = collate([skipping[4, (0.5,)], skipping[5, (0.5,)]])
     assert batch.index.tolist() == [5] and batch.skipped.tolist() == [4]
 
@@ -244,7 +251,7 @@ def test_wrong_frames_and_caches_are_refused(
     how = {"frames": 6, "size": SIZE, "cache": frames}
     for size, why in ((SIZE, "lacks 20 clips: call fill"), ((20, 20), "kept at")):
         with pytest.raises(ValueError, match=why):
-            StackedClips(listed, derived=[flow_cache(ClipCache(tmp_path, size), SETTINGS)], **how)
+            StackedClips(listed, caches=[flow_cache(ClipCache(tmp_path, size))], **how)
     monkeypatch.delattr(cv2, "optflow", raising=False)
     with pytest.raises(RuntimeError, match="opencv-contrib-python-headless"):
         flow(moving_texture(2, (32, 32), (0, 0)), "tvl1")

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta, binomtest
 
+from actlumos.arms import ARMS, describe, in_order
 from actlumos.evaluation import stats
 from actlumos.report import claims, paper, tables
-from actlumos.report.arms import ARMS, describe, in_order
 from actlumos.report.results import correct, entry, load_results
 
 
@@ -105,9 +105,9 @@ def test_effective_clips_by_hand() -> None:
 
 @given(st.lists(st.sampled_from([(0, 1), (1, 0), (1, 1)]), min_size=1, max_size=30))
 @settings(max_examples=60, deadline=None)
-def test_repeating_a_run_adds_no_evidence(answers: list[tuple[int, int]]) -> None:
-    """Three seeds that answer alike pool to exactly what one says."""
-    one, two = np.array(answers, bool).T
+def test_repeating_a_run_adds_no_evidence(correct_clips: list[tuple[int, int]]) -> None:
+    """Three seeds with the same predictions pool to exactly the result of one."""
+    one, two = np.array(correct_clips, bool).T
     single = stats.paired_difference(one, two)
     gains = sum((one.astype(float) - two) / (3 * one.size) for _ in range(3))
     assert stats.pooled_difference(gains)[:4] == pytest.approx(single[:4], abs=1e-7)
