@@ -70,14 +70,14 @@ def measure(config: Config, device: torch.device, repeats: int) -> None:
     times = {name: statistics.median(values) for name, values in taken.items()}
     slowest = times["float32, contiguous"]
     for name, ms in times.items():
-        print(f"{device.type:5}{name:24}{ms:9.1f} ms a step {slowest / ms:6.2f} x")
+        print(f"{device.type:5}{name:24}{ms:9.1f} ms per step {slowest / ms:6.2f} x")
 
 
 def main() -> None:
     """Read the options and measure on the CPU, and on the GPU where there is one."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--profile", default="demo", choices=("smoke", "demo", "paper"))
-    parser.add_argument("--batch", type=int, help="clips a batch; the profile's own if not given")
+    parser.add_argument("--batch", type=int, help="clips per batch (default: the profile's)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--repeats", type=int, default=10)
     options = parser.parse_args()

@@ -106,7 +106,7 @@ def test_a_run_there_twice_is_refused_and_other_settings_are_not(tmp_path: Path)
 
 
 def test_runs_with_other_pools_share_what_the_pool_does_not_touch(tmp_path: Path) -> None:
-    """A baseline trained once a folder has one key; the pretrained student is another each time."""
+    """A baseline trained once per folder has one key; each pretrained student has its own."""
     for second in ("darkroom-b", "dark48"):
         directory = write(tmp_path, {"kd": some(0), "ssl-kd": some(1)}, second=second,
                           suffix=f"-{second}")
@@ -193,7 +193,7 @@ def test_interval_is_as_wide_as_a_bootstrap_over_clips(tmp_path: Path) -> None:
                               for test in TESTS.values()]))
     low, high = 100 * np.quantile(draws, [0.025, 0.975])
     assert mean.high - mean.low == pytest.approx(high - low, rel=0.1)
-    # nothing is gained by calling the 120 answers independent clips
+    # counting the 120 predictions as independent clips would be too narrow
     assert high - low > 1.1 * np.ptp(stats.wilson(mean.top1, 120))
 
 

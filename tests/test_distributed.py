@@ -123,12 +123,12 @@ def test_evaluation_divides_batches_and_changes_no_bit(
 
 def test_values_travel_in_the_order_of_the_processes(one_of_two: dict[str, Any]) -> None:
     assert one_of_two["rows"].tolist() == [[n, n] for n in (0, 1, 2, 0, 1, 2, 3)]
-    assert one_of_two["says"] == ["process 0", "process 1"]
+    assert one_of_two["exchanged"] == ["process 0", "process 1"]
     assert one_of_two["main"] == "from 0"
 
 
 def test_only_the_first_process_writes(outcomes: dict[str, Any]) -> None:
-    """Two processes leave the files of one, except the teacher's logits, which only a single process keeps."""
+    """Two processes write what one does, except the teacher's logits: only one alone keeps them."""
     alone, both = set(outcomes["alone"]["files"]), set(outcomes["second"]["files"])
     assert alone - both == {
         "run/teacher/teacher_logits.pt",

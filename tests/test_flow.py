@@ -41,7 +41,7 @@ def flow_cache(frames: ClipCache) -> ChannelCache:
 
 
 def moving_texture(frames: int, size: tuple[int, int], shift: tuple[float, float]) -> np.ndarray:
-    """A sum of waves that moves by `shift` (x, y) pixels a frame, exactly: no resampling."""
+    """A sum of waves that moves by exactly `shift` (x, y) pixels per frame: no resampling."""
     rng = np.random.default_rng(1)
     frequency = rng.uniform(0.1, 1.0, (40, 1, 1, 1))
     angle, phase = rng.uniform(0, 2 * np.pi, (2, 40, 1, 1, 1))
@@ -122,7 +122,7 @@ def test_the_flow_of_a_mirrored_clip_is_the_mirrored_flow() -> None:
     )
 
 
-def test_a_crop_turns_x_round_in_flipped_clips_only() -> None:
+def test_a_crop_negates_x_in_flipped_clips_only() -> None:
     moved = torch.randn(3, 2, 4, 20, 24)
     box = torch.tensor([[0, 0, 20, 24], [2, 3, 10, 12], [4, 6, 8, 9]])
     crop = augment.Crop(box, torch.tensor([True, False, True]))
@@ -212,7 +212,7 @@ def test_an_unreadable_clip_ends_the_filling_or_is_skipped(
     assert batch.index.tolist() == [5] and batch.skipped.tolist() == [4]
 
 
-def test_other_settings_lie_in_other_folders(tmp_path: Path) -> None:
+def test_other_settings_have_other_folders(tmp_path: Path) -> None:
     weights = [tmp_path / name for name in ("a.pth", "b.pth", "c.pth")]
     for path, content in zip(weights, ("one", "one", "other"), strict=True):
         path.write_text(content)

@@ -63,7 +63,7 @@ def test_torchvision_s_file_and_normalisation_are_torchvision_s_own() -> None:
     assert list(ours.std) == theirs.transforms().std
 
 
-def test_ig65m_s_files_have_the_release_s_numbers_of_classes() -> None:
+def test_ig65m_files_have_the_release_s_numbers_of_classes() -> None:
     assert [KNOWN[name].classes for name in IG65M] == [359, 400, 487, 400]
     assert {(KNOWN[n].layers, KNOWN[n].bn_eps) for n in IG65M} == {((3, 4, 6, 3), 1e-3)}
     norm = InputNorm("fixed")

@@ -175,7 +175,7 @@ def test_doubtful_rows_say_why() -> None:
 
 # --- tables -------------------------------------------------------------------------------------
 
-def test_results_table_follows_the_story() -> None:
+def test_results_table_is_in_the_order_of_the_arms() -> None:
     run = results(ssl_kd=record(first(70)), mine=record(first(5)),
                   dark=record(first(52), title="Student, CE only (dark)"),
                   ssl={"params": 10, "seconds": 30.0, "top1": None})
@@ -280,7 +280,7 @@ def verdicts(run: dict) -> dict[str, str]:
     return claims.claims_table(run).set_index("claim")["verdict"].to_dict()
 
 
-def test_a_claim_can_come_out_in_each_way() -> None:
+def test_a_claim_can_have_each_verdict() -> None:
     run = results(dff=record(first(80)), dark=record(first(50)), retinex=record(first(52)),
                   teacher=record(first(60)), kd=record(first(51)))
     found = verdicts(run)

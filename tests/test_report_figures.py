@@ -1,4 +1,4 @@
-"""Every registered figure is drawn, readable and saved alike twice."""
+"""Every registered figure is drawn, is readable, and is saved with the same bytes twice."""
 
 from __future__ import annotations
 

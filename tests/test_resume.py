@@ -106,20 +106,20 @@ def test_a_stopped_arm_ends_with_the_same_bits(
 def test_what_is_done_is_not_loaded_again(
     make_run: Callable[..., Run], interrupt: Interrupt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Six batches an epoch: after four of them the resumed epoch asks for two."""
+    """Six batches per epoch: after four of them the resumed epoch loads two."""
     interrupt.stop = (0, 4)
     with pytest.raises(KeyboardInterrupt):
         stages.ensure(make_run(), "dark")
-    asked, loader = [], loop.loader
+    loaded, loader = [], loop.loader
 
     def watched(clips: Any, batches: list, workers: int) -> Any:
-        asked.append(len(batches))
+        loaded.append(len(batches))
         return loader(clips, batches, workers)
 
     monkeypatch.setattr(loop, "loader", watched)
     interrupt.stop = None
     stages.ensure(make_run(), "dark")
-    assert asked == [2, 6]
+    assert loaded == [2, 6]
 
 
 def test_a_stop_between_the_last_pass_and_the_validation(
@@ -166,7 +166,7 @@ def test_further_parts_of_a_stage_are_restored(
 def test_saves_inside_an_epoch_keep_their_distance(
     make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Three steps an epoch and a clock that runs a minute a look: saves after two, and the ends."""
+    """Three steps per epoch, one minute per look at the clock: saves after two and at the ends."""
     saved, clock = [], iter(range(0, 100_000, 60))
     monkeypatch.setattr("actlumos.stages.checkpoint.time.monotonic", lambda: next(clock))
     monkeypatch.setattr(

@@ -76,7 +76,9 @@ def test_a_finished_arm_is_loaded_not_trained(
         stages.ensure(make_run(learning_rate=1e-4), "dark")
 
 
-def test_distillation_needs_its_teacher_and_leaves_it_alone(make_run: Callable[..., Run]) -> None:
+def test_distillation_needs_its_teacher_and_does_not_change_it(
+    make_run: Callable[..., Run],
+) -> None:
     run = make_run()
     teacher = stages.ensure(run, "teacher")
     before = weights(teacher)
@@ -206,7 +208,7 @@ def test_kinds_of_views(monkeypatch: pytest.MonkeyPatch) -> None:
         views("audio")
 
 
-def test_selection_can_look_at_the_test_clips_and_says_so(
+def test_selection_on_the_test_clips_is_possible_and_recorded(
     make_run: Callable[..., Run],
 ) -> None:
     """As prior code does it: then the clips that select are the tested ones, loss for loss."""
@@ -220,7 +222,7 @@ def test_selection_can_look_at_the_test_clips_and_says_so(
     assert clips["val"].manifest == clips["test"].manifest != clips["train"].manifest
 
 
-def test_the_key_holds_what_decides_and_nothing_else(
+def test_the_key_depends_only_on_what_can_change_a_result(
     make_run: Callable[..., Run], tmp_path: Path
 ) -> None:
     config = make_run().config
@@ -272,7 +274,7 @@ def test_pretrained_weights_start_a_published_system_too(
 
 
 def test_what_a_stage_does_not_train_is_frozen(make_run: Callable[..., Run]) -> None:
-    """DDP waits for the gradient of every weight that asks for one."""
+    """DDP waits for the gradient of every weight that requires one."""
     run, frozen = make_run(), {}
     for name in ("dark", "dff", "teacher", "ssl-a"):
         task = task_of(replace(run, config=stages.find(name).settings(run.config)), name)

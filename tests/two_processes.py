@@ -1,4 +1,4 @@
-"""What `test_distributed.py` lets a process do, alone or as one of two.
+"""What a process of `test_distributed.py` does, alone or as one of two.
 
 Nothing is drawn at random (whole frames, no flip, no dropout), because processes draw each for
 themselves.
@@ -55,7 +55,7 @@ def open_tiny(home: Path, videos: Path, name: str, **changes: Any) -> Run:
 
 
 def open_with_missing_clips(home: Path, videos: Path) -> Run:
-    """A run that skips: one clip of each split is not where the list says it is."""
+    """A run that skips: one clip of each split is missing at its listed place."""
     skipping = {"on_bad_clip": "skip", "cache_frames": False, "batch_size": 8, "workers": 1}
     run = open_tiny(home, videos, "skipping", **skipping)
     clips = list(run.manifest.clips)
@@ -138,7 +138,7 @@ def work(home: Path, videos: Path) -> dict[str, Any]:
     run = open_tiny(home, videos, "run")
     found = {
         "rows": distributed.gather(rows).detach(),
-        "says": distributed.exchange(f"process {rank}"),
+        "exchanged": distributed.exchange(f"process {rank}"),
         "main": distributed.from_main(lambda: f"from {rank}"),
         "losses": {name: loss_and_gradients(run, name, half) for name in LOSSES},
         "norms": {
@@ -168,7 +168,7 @@ def one_process(rank: int, port: int, home: Path, videos: Path) -> None:
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
     torch.Tensor.float = torch.Tensor.double
-    multiprocessing.set_start_method("fork", force=True)  # for loaders: else they import everything again
+    multiprocessing.set_start_method("fork", force=True)  # a spawned loader imports all again
     os.environ["ACTLUMOS_HOME"] = str(home)
     if port:
         os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}

@@ -28,7 +28,6 @@ from actlumos.stages.supervised import Supervised
 from actlumos.stages.task import Task, Terms
 from actlumos.views.streams import train_streams
 
-
 STREAMS = ("dark", "retinex")
 
 
