@@ -13,10 +13,12 @@ import pytest
 import torch
 from torchvision.models.optical_flow import raft_small
 
+from actlumos.darkroom import worker
+from actlumos.darkroom.plan import plan
 from actlumos.data.cache import fill
-from actlumos.data.channels import ChannelCache, StackedClips
+from actlumos.data.channels import ChannelCache, NormalLightCache, StackedClips
 from actlumos.data.clips import ClipCache, Clips, build_cache, collate
-from actlumos.data.manifest import Manifest
+from actlumos.data.manifest import Clip, Manifest
 from actlumos.data.published.folder import folder
 from actlumos.data.video import VideoError
 from actlumos.views import augment, enhance
@@ -192,6 +194,20 @@ def test_a_slow_enhancers_frames_stand_in_for_the_frames(
     assert torch.equal(negative, 255 - Clips(listed, cache=frames, **how)[request]["clip"])
     both = StackedClips(listed, caches=[cache], cache=frames, **how)[request]["clip"]
     assert torch.equal(both[..., 3:], negative)
+
+
+def test_normal_light_is_read_where_the_renderer_writes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bright = moving_texture(6, (32, 40), (1.0, 0.0))
+    monkeypatch.setattr(worker, "render_light", lambda spec: bright)
+    spec = plan("darkroom-b", {"train": 1}, 0)[0]
+    worker.render_normal(spec, root=tmp_path)
+    clip = Clip(spec.path, -1, "", "train", len(bright), 30.0, "ab" * 32)
+    listed = Manifest("rendered", tmp_path, (), (clip,))
+    cache = NormalLightCache(tmp_path / "cache", (32, 40), "normal-light", 3, np.copy)
+    kept = np.load(fill(cache, listed).file(listed, 0))
+    assert np.abs(kept.astype(int) - bright).mean() < 4 < bright.std()
 
 
 def test_an_unreadable_clip_ends_the_filling_or_is_skipped(

@@ -148,6 +148,11 @@ def test_bad_names_and_files_are_refused(make_run: Callable[..., Run], tmp_path:
         stages.ensure(make_run(), "taecher")
     with pytest.raises(ValueError, match="no figure-free frames"):
         stages.ensure(make_run(), "background")
+    run = make_run()
+    with pytest.raises(ValueError, match="folder has no clips in normal light"):
+        run.clips(run.manifest, ("dark", "normal_light"))
+    with pytest.raises(ValueError, match="'enhanced' needs a trained enhancer"):
+        run.clips(run.manifest, ("dark", "enhanced"))
     with pytest.raises(FileNotFoundError, match="no checkpoint at"):
         stages.load_checkpoint(tmp_path / "none.pt")
     (tmp_path / "text.pt").write_text("not a checkpoint")
