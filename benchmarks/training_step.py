@@ -86,8 +86,10 @@ def main() -> None:
     if options.batch:
         config = config.with_(batch_size=options.batch)
     shape = [config.batch_size, 3, config.frames, *config.crop_size]
-    print(f"{options.profile} student, batch {shape}, {options.threads} threads, "
-          f"torch {torch.__version__}, CPU capability {torch.backends.cpu.get_cpu_capability()}")
+    print(
+        f"{options.profile} student, batch {shape}, {options.threads} threads, "
+        f"torch {torch.__version__}, CPU capability {torch.backends.cpu.get_cpu_capability()}"
+    )
     for name in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
         measure(config, torch.device(name), options.repeats)
 

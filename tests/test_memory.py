@@ -88,8 +88,7 @@ def test_activations_per_clip_are_what_autograd_keeps_of_real_tensors(
     config, recipe = small(checkpoint_activations=recomputed), find(name)
     net = recipe.network(4, config).train()
     two, three = (
-        saved_for_backward(net, *(clips(config, batch) for _ in recipe.streams))
-        for batch in (2, 3)
+        saved_for_backward(net, *(clips(config, batch) for _ in recipe.streams)) for batch in (2, 3)
     )
     estimate = training_footprint(recipe, config, 4)
     # The estimate holds the outputs too, and storages that only the graph's own scalars need.
