@@ -49,7 +49,7 @@ test: venv  ## linters, import contracts, types and the whole test suite (.venv/
 lab: venv  ## open the notebooks in JupyterLab (.venv/bin/jupyter lab notebooks)
 	$(VENV)/bin/jupyter lab notebooks
 
-lock:  ## write constraints.txt anew after changing pyproject.toml (.venv/bin/pip install -U -e ".[test,workflow]" && .venv/bin/pip freeze)
+lock:  ## write constraints.txt again after changing pyproject.toml (.venv/bin/pip install -U -e ".[test,workflow]" && .venv/bin/pip freeze)
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --upgrade --upgrade-strategy eager -e ".[test,workflow]"
 	sed -n '/^#/p' constraints.txt > constraints.tmp

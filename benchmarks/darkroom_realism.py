@@ -5,7 +5,7 @@
 
 Without `--root` it renders clips of its own into a temporary folder. The real numbers are those
 recorded in the package; with `--real` (a folder of class folders of ARID clips) they are measured
-anew beside them.
+again beside them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def measure(paths: list[Path]) -> dict[str, list[float]]:
 
 
 def show(tables: dict[str, dict[str, list[float]]]) -> None:
-    """Print every number's percentiles, a line a source."""
+    """Print every number's percentiles, one line per source."""
     print(f"{'':18}{'source':10}" + "".join(f"{f'p{p}':>9}" for p in PERCENTILES))
     for name in next(iter(tables.values())):
         for source, table in tables.items():

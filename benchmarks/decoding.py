@@ -3,8 +3,8 @@
     python benchmarks/decoding.py data/darkroom-demo --clips 40
 
 Both decode the same 64 (or fewer) consecutive frames of each clip, at a random start, one thread,
-opened anew for each clip, in turns. Reported: the median time of each, the median of the ratios
-a clip, and the number of clips whose frames differ by more than 2 levels anywhere.
+opened again for each clip, in turns. Reported: the median time of each, the median of the ratios
+per clip, and the number of clips whose frames differ by more than 2 levels anywhere.
 """
 
 from __future__ import annotations

@@ -77,32 +77,32 @@ def make_videos(root: Path) -> Path:
     return root
 
 
-def train(home: Path, videos: Path, arms: tuple[str, ...], says: Any) -> None:
-    """Train every arm in a process of its own, which writes into `says` what it is doing."""
+def train(home: Path, videos: Path, arms: tuple[str, ...], status: Any) -> None:
+    """Train every arm in a process of its own, which writes into `status` what it does now."""
     torch.set_num_threads(1)
     os.environ["ACTLUMOS_HOME"] = str(home)
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (as long as the process)
     save, seed_step = torch.save, loop.seed_step
     now = {"arm": "", "step": "loads"}
 
-    def say(what: str) -> None:
-        says.value = f"{now['arm']}: {what}".encode()
+    def report(what: str) -> None:
+        status.value = f"{now['arm']}: {what}".encode()
 
-    def saying_save(content: Any, path: Path) -> None:
-        say(f"writes {path.name.split('-')[0].lstrip('.')}{path.suffix}")
+    def reporting_save(content: Any, path: Path) -> None:
+        report(f"writes {path.name.split('-')[0].lstrip('.')}{path.suffix}")
         save(content, path)
-        say(now["step"])
+        report(now["step"])
 
-    def saying_seed_step(seed: int, epoch: int, step: int, device: torch.device) -> Any:
+    def reporting_seed_step(seed: int, epoch: int, step: int, device: torch.device) -> Any:
         now["step"] = f"epoch {epoch + 1}, pass {step + 1}"
-        say(now["step"])
+        report(now["step"])
         return seed_step(seed, epoch, step, device)
 
-    torch.save, loop.seed_step = saying_save, saying_seed_step
+    torch.save, loop.seed_step = reporting_save, reporting_seed_step
     run = open_run("smoke", "folder", videos, home / "run", 0, **TINY)
     for arm in arms:
         now |= {"arm": arm, "step": "loads"}
-        say("loads")
+        report("loads")
         stages.ensure(run, arm)
 
 
@@ -110,29 +110,29 @@ def start(home: Path, videos: Path, arms: tuple[str, ...]) -> tuple[BaseProcess,
     """A training process, forked from a server that has imported everything: it starts at once."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__, "actlumos.stages"])
-    says = context.Array(ctypes.c_char, 100, lock=False)
-    process = context.Process(target=train, args=(home, videos, arms, says))
+    status = context.Array(ctypes.c_char, 100, lock=False)
+    process = context.Process(target=train, args=(home, videos, arms, status))
     process.start()
-    return process, says
+    return process, status
 
 
-def wait(process: BaseProcess, says: Any, word: bytes) -> None:
-    """Until the process says the word, or ends."""
-    while process.is_alive() and word not in says.value:
+def wait(process: BaseProcess, status: Any, word: bytes) -> None:
+    """Wait until the word is in the status or the process ends."""
+    while process.is_alive() and word not in status.value:
         time.sleep(0.0003)
 
 
 def one_life(
-    process: BaseProcess, says: Any, mode: str, delay: float, chance: random.Random
+    process: BaseProcess, status: Any, mode: str, delay: float, chance: random.Random
 ) -> Kill | None:
     """Let it train for a while, then kill it; None if it had finished before."""
     if mode != "any time":
-        wait(process, says, b"pass")
+        wait(process, status, b"pass")
     process.join(delay if mode != "any time" else 3 * delay)  # starting takes a while too
     if mode == "in a write":
-        wait(process, says, b"writes")
+        wait(process, status, b"writes")
         time.sleep(chance.uniform(0, 0.002))
-    where = says.value.decode() or "starts"
+    where = status.value.decode() or "starts"
     process.kill()
     process.join()
     if process.exitcode > 0:

@@ -5,7 +5,7 @@
 
 Prints the largest difference between the two (in 0..1), the median time of each, and how many
 times faster the tensor version is, eager and compiled. The contestants take turns, so that a busy
-machine slows them alike. The last line is a training batch of small frames, as the demo enhances
+machine slows all of them. The last line is a training batch of small frames, as the demo enhances
 on the fly. Compiling takes some ten seconds and needs a C++ compiler; --eager leaves it out.
 """
 
@@ -81,7 +81,7 @@ def compare(frames: int, size: int, repeats: int, compiled: bool) -> None:
         print(f"largest difference from OpenCV, {name}: {error:.1e}")
     times = median_ms(contestants, repeats)
     for name, ms in times.items():
-        print(f"{name:9}{ms:9.1f} ms a clip  {times['OpenCV'] / ms:6.1f} x OpenCV")
+        print(f"{name:9}{ms:9.1f} ms per clip  {times['OpenCV'] / ms:6.1f} x OpenCV")
 
 
 def training_batch(repeats: int) -> None:

@@ -22,8 +22,7 @@ from torch.nn import functional as F
 
 from actlumos.config import Config, profile
 from actlumos.runtime.device import autocast, channels_last
-from actlumos.stages.arms import find
-from actlumos.stages.build import build
+from actlumos.stages import find
 
 CLASSES = 11
 VARIANTS = {
@@ -39,7 +38,7 @@ def make_step(
 ) -> Callable[[], None]:
     """A fresh student with its optimizer and batch, as a function that trains it by one step."""
     torch.manual_seed(0)
-    model = build(find("dark"), config, CLASSES).to(device).train()
+    model = find("dark").network(CLASSES, config).to(device).train()
     clip = torch.rand(config.batch_size, 3, config.frames, *config.crop_size, device=device) / 4
     label = torch.arange(config.batch_size, device=device) % CLASSES
     if last:
@@ -71,14 +70,14 @@ def measure(config: Config, device: torch.device, repeats: int) -> None:
     times = {name: statistics.median(values) for name, values in taken.items()}
     slowest = times["float32, contiguous"]
     for name, ms in times.items():
-        print(f"{device.type:5}{name:24}{ms:9.1f} ms a step {slowest / ms:6.2f} x")
+        print(f"{device.type:5}{name:24}{ms:9.1f} ms per step {slowest / ms:6.2f} x")
 
 
 def main() -> None:
     """Read the options and measure on the CPU, and on the GPU where there is one."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--profile", default="demo", choices=("smoke", "demo", "paper"))
-    parser.add_argument("--batch", type=int, help="clips a batch; the profile's own if not given")
+    parser.add_argument("--batch", type=int, help="clips per batch (default: the profile's)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--repeats", type=int, default=10)
     options = parser.parse_args()
@@ -87,8 +86,10 @@ def main() -> None:
     if options.batch:
         config = config.with_(batch_size=options.batch)
     shape = [config.batch_size, 3, config.frames, *config.crop_size]
-    print(f"{options.profile} student, batch {shape}, {options.threads} threads, "
-          f"torch {torch.__version__}, CPU capability {torch.backends.cpu.get_cpu_capability()}")
+    print(
+        f"{options.profile} student, batch {shape}, {options.threads} threads, "
+        f"torch {torch.__version__}, CPU capability {torch.backends.cpu.get_cpu_capability()}"
+    )
     for name in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
         measure(config, torch.device(name), options.repeats)
 

@@ -1,4 +1,4 @@
-"""From lists to manifests: who becomes val, what test is kept from, what is refused or left out."""
+"""From lists to manifests: which clips become val, what is refused, what is left out."""
 
 from __future__ import annotations
 

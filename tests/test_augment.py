@@ -1,4 +1,4 @@
-"""Crops against the lineage's numbers, OpenCV and a slow bilinear; light changes against bounds."""
+"""Crops against prior code's numbers, OpenCV and a slow bilinear; light changes against bounds."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_to_float_is_the_one_place_that_divides_by_255() -> None:
         to_float(clip.float())
 
 
-def test_sizes_are_the_lineages() -> None:
+def test_sizes_are_those_of_prior_code() -> None:
     side = {128: 0, 112: 1, 96: 2, 84: 3}
     pairs = crop_sizes(FRAME, SIZE, SCALES)
     assert len(pairs) == len(set(pairs)) == 10
@@ -59,7 +59,7 @@ def test_a_side_near_the_crops_own_snaps_to_it() -> None:
     assert crop_sizes(FRAME, SIZE, (0.9,)) == [(115, 115)]
 
 
-def test_the_thirteen_offsets_are_the_lineages() -> None:
+def test_the_thirteen_offsets_are_those_of_prior_code() -> None:
     offsets = crop_offsets(FRAME, SIZE)
     corners = {(0, 0), (0, 56), (16, 0), (16, 56)}
     middles = {(0, 28), (8, 0), (8, 28), (8, 56), (16, 28)}
@@ -224,7 +224,7 @@ def test_light_changes_stay_in_range_and_follow_the_seed(strength: float, seed: 
     assert torch.equal(result, photometric(clip, seeded(seed), strength))
 
 
-def test_light_changes_are_one_draw_a_clip() -> None:
+def test_light_changes_are_drawn_once_per_clip() -> None:
     """Averaged over noise, a grey clip stays even in space and time, and clips differ."""
     clip = torch.full((4, 3, 8, 32, 32), 0.3)
     result = photometric(clip, seeded(0), 1.0)

@@ -1,4 +1,4 @@
-"""Files as they arrive from the world: each gives a clear error or a defined recovery, at once.
+"""Damaged and unusual files: each gives a clear error or a defined recovery, at once.
 
 The files are opened in a process of its own, so that a decoder that hangs or crashes fails the
 test instead of ending the suite.
@@ -24,7 +24,7 @@ OPENER = """
 import json, sys, time
 from actlumos.data.video import VideoError, inspect, read_clip
 
-def said(call):
+def outcome(call):
     started = time.perf_counter()
     try:
         answer = call()
@@ -33,16 +33,16 @@ def said(call):
     return answer, time.perf_counter() - started
 
 for path in sys.argv[1:]:
-    found, first = said(lambda: inspect(path))
+    found, first = outcome(lambda: inspect(path))
     frames = 10**6 if isinstance(found, str) else found.info.frames
-    read, second = said(lambda: len(read_clip(path, [0, frames - 1])))  # all of it
-    past, third = said(lambda: len(read_clip(path, [frames])))
+    read, second = outcome(lambda: len(read_clip(path, [0, frames - 1])))  # all of it
+    past, third = outcome(lambda: len(read_clip(path, [frames])))
     print(json.dumps([path, found, read, past, max(first, second, third)]), flush=True)
 """
 
 
 def encode(path: Path, codec: str = "libx264", noise: int = 190, **options: str) -> bytes:
-    """Forty noisy frames of 64 x 48 at 30 a second, with a keyframe every 12."""
+    """Forty noisy frames of 64 x 48, 30 per second, with a keyframe every 12."""
     rng = np.random.default_rng(0)
     with av.open(str(path), "w", options=options) as container:
         stream = container.add_stream(codec, rate=30, options={"g": "12"})
@@ -207,7 +207,7 @@ SHORT: dict[str, Kind] = {
 
 
 def open_apart(paths: list[Path]) -> dict[str, list]:
-    """What `inspect` and `read_clip` say of each path, by name, from another process."""
+    """What `inspect` and `read_clip` give for each path, by name, from another process."""
     command = [sys.executable, "-c", OPENER, *map(str, paths)]
     answer = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert answer.returncode == 0, answer.stderr[-2000:]
@@ -261,7 +261,7 @@ def mutated(content: bytes, number: int) -> bytes:
     return bytes(found)
 
 
-def test_whatever_happens_to_a_file_the_answer_is_frames_or_an_error(tmp_path: Path) -> None:
+def test_any_damage_to_a_file_gives_frames_or_an_error(tmp_path: Path) -> None:
     paths = []
     for ending, codec in ((".mp4", "libx264"), (".avi", "mpeg4"), (".mkv", "libx264")):
         content = encode(tmp_path / f"whole{ending}", codec)
@@ -274,4 +274,4 @@ def test_whatever_happens_to_a_file_the_answer_is_frames_or_an_error(tmp_path: P
         assert isinstance(past, str) and seconds < SECONDS
         assert read == 2 if isinstance(found, list) else isinstance(found, str)
     kinds = [isinstance(found, list) for found, *_ in rows.values()]
-    assert 5 < sum(kinds) < len(kinds) - 5  # both answers were seen
+    assert 5 < sum(kinds) < len(kinds) - 5  # both outcomes occurred

@@ -1,4 +1,4 @@
-"""The command line: help that answers at once, one line for an error, exit codes."""
+"""The command line: fast help, one line per error, exit codes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from actlumos import cli, config
+from actlumos.arms import ARMS
 from actlumos.cli import main, options
 from actlumos.data.published import load_manifest
 from actlumos.data.video import POLICIES
@@ -22,7 +23,7 @@ from actlumos.runtime.files import read_json
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def said(capsys: pytest.CaptureFixture[str]) -> str:
+def error_line(capsys: pytest.CaptureFixture[str]) -> str:
     """The one line on stderr."""
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and error.endswith("\n"), error
@@ -33,10 +34,10 @@ def usage_error(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str
     with pytest.raises(SystemExit) as raised:
         main(arguments)
     assert raised.value.code == 2
-    return said(capsys)
+    return error_line(capsys)
 
 
-def test_help_answers_at_once_without_torch() -> None:
+def test_help_is_shown_fast_and_without_torch() -> None:
     check = (
         "import sys\nfrom actlumos.cli import main\n"
         "try:\n    main(['reproduce', '--help'])\n"
@@ -93,7 +94,7 @@ def test_bad_usage_is_one_line_and_code_2(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "wizard"], "unknown arm 'wizard': choose one of dark,"),
+        (["train", "wizard"], "unknown arm 'wizard': choose one of one-frame,"),
         (["train", "dark", "--dataset", "nope"], "unknown data set 'nope'"),
         (["train", "dark", "--seed", "-1"], "seed -1 is negative"),
         (["reproduce", "--only", "77"], "no notebook '77'"),
@@ -107,15 +108,15 @@ def test_bad_input_is_one_line_and_code_2(
 ) -> None:
     out = [] if arguments[0] == "predict" else ["--out", str(tmp_path / "run")]
     assert main([*arguments, *out]) == 2
-    assert message in said(capsys)
+    assert message in error_line(capsys)
 
 
-def test_nothing_trained_yet_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_untrained_run_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = ["--out", str(tmp_path)]
     assert main(["evaluate", "dark", *out]) == 2
-    assert "no checkpoint at" in said(capsys)
+    assert "no checkpoint at" in error_line(capsys)
     assert main(["figures", *out]) == 2
-    assert "holds no results.json" in said(capsys)
+    assert "holds no results.json" in error_line(capsys)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +127,7 @@ def test_nothing_trained_yet_is_said(tmp_path: Path, capsys: pytest.CaptureFixtu
         (KeyboardInterrupt(), 130),
     ],
 )
-def test_failures_on_the_way_are_one_line(
+def test_failures_while_running_are_one_line(
     error: BaseException,
     code: int,
     capsys: pytest.CaptureFixture[str],
@@ -139,10 +140,10 @@ def test_failures_on_the_way_are_one_line(
 
     monkeypatch.setitem(commands.COMMANDS, "figures", fail)
     assert main(["figures"]) == code
-    assert said(capsys).startswith("actlumos: ")
+    assert error_line(capsys).startswith("actlumos: ")
 
 
-def test_a_defect_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_defect_of_the_package_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     from actlumos.cli import commands
 
     monkeypatch.setitem(commands.COMMANDS, "figures", lambda _: np.zeros(3).reshape(2, 2))
@@ -151,8 +152,6 @@ def test_a_defect_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_help_names_every_arm_and_profile() -> None:
-    from actlumos.stages import ARMS
-
     listed = cli.ARMS_HELP.split("\n", 1)[1].split()
     assert set(ARMS) <= set(listed)
     assert config.PROFILES == options.PROFILES and POLICIES == options.POLICIES
@@ -211,7 +210,7 @@ def test_elsewhere_only_shared_classes_count(
     assert "Top-1 100.0 %" in shown and "5 clips" in shown  # one shared class: nothing to mistake
     shutil.rmtree(tmp_path / "RIGHT")
     assert main(["evaluate", "dark", *elsewhere, *trained]) == 2
-    assert "no clip of a class that the model knows: left, right" in said(capsys)
+    assert "no clip of a class that the model knows: left, right" in error_line(capsys)
 
 
 def test_predict_agrees_with_the_test(
@@ -231,7 +230,7 @@ def test_predict_agrees_with_the_test(
         assert float(first.split()[0]) + float(second.split()[0]) == pytest.approx(100, abs=0.2)
 
 
-def test_predict_and_evaluate_refuse_what_cannot_answer(
+def test_predict_and_evaluate_refuse_what_they_cannot_use(
     trained: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = Path(trained[-1])
@@ -240,11 +239,11 @@ def test_predict_and_evaluate_refuse_what_cannot_answer(
     weights = ["--checkpoint", str(run / "dark" / "checkpoint.pt")]
     for video in (text, tmp_path / "missing.mp4"):
         assert main(["predict", str(video), *weights]) == 2
-        assert video.name in said(capsys)
+        assert video.name in error_line(capsys)
     assert main(["predict", str(text), "--checkpoint", str(text)]) == 2
-    assert "is not a checkpoint" in said(capsys)
+    assert "is not a checkpoint" in error_line(capsys)
     pretrained = str(run / "ssl-a" / "checkpoint.pt")
     assert main(["predict", str(text), "--checkpoint", pretrained]) == 2
-    assert "is a pretraining" in said(capsys)
+    assert "is a pretraining" in error_line(capsys)
     assert main(["evaluate", "ssl-a", *trained]) == 2
-    assert "is a pretraining" in said(capsys)
+    assert "is a pretraining" in error_line(capsys)

@@ -1,4 +1,4 @@
-"""`actlumos data`: what each action prints, writes, and answers with."""
+"""`actlumos data`: what each action prints and writes, and its exit code."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_help_imports_no_torch() -> None:
     assert answer.returncode == 0 and "--report" in answer.stdout, answer.stderr
 
 
-def test_a_whole_copy_is_said_to_be_whole(
+def test_a_complete_copy_is_reported_as_complete(
     copy: Path,
     home: Path,
     capsys: pytest.CaptureFixture[str],

@@ -1,12 +1,8 @@
-"""Many runs as one table: means, spreads and intervals against what is counted by hand here."""
+"""Many runs as one table: means, spreads and intervals against values worked out by hand here."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import subprocess
-import sys
 from math import sqrt
 from pathlib import Path
 from statistics import stdev
@@ -16,10 +12,9 @@ import pandas as pd
 import pytest
 from test_report import wilson
 
-from actlumos.cli import tables as tables_command
 from actlumos.config import profile
 from actlumos.evaluation import stats
-from actlumos.report import claims, collect, tables
+from actlumos.report import collect, tables
 
 TESTS = {1: range(0, 40), 2: range(20, 60), 3: range(50, 90)}
 """Three test lists of 40 clips: 1 and 2 share twenty, 2 and 3 ten, 1 and 3 none."""
@@ -106,7 +101,7 @@ def test_a_run_there_twice_is_refused_and_other_settings_are_not(tmp_path: Path)
 
 
 def test_runs_with_other_pools_share_what_the_pool_does_not_touch(tmp_path: Path) -> None:
-    """A baseline trained once a folder has one key; the pretrained student is another each time."""
+    """A baseline trained once per folder has one key; each pretrained student has its own."""
     for second in ("darkroom-b", "dark48"):
         directory = write(tmp_path, {"kd": some(0), "ssl-kd": some(1)}, second=second,
                           suffix=f"-{second}")
@@ -193,7 +188,7 @@ def test_interval_is_as_wide_as_a_bootstrap_over_clips(tmp_path: Path) -> None:
                               for test in TESTS.values()]))
     low, high = 100 * np.quantile(draws, [0.025, 0.975])
     assert mean.high - mean.low == pytest.approx(high - low, rel=0.1)
-    # nothing is gained by calling the 120 answers independent clips
+    # counting the 120 predictions as independent clips would be too narrow
     assert high - low > 1.1 * np.ptp(stats.wilson(mean.top1, 120))
 
 
@@ -297,83 +292,3 @@ def test_a_data_set_without_published_rows_shows_ours_alone(tmp_path: Path) -> N
     assert table["method"].tolist() == [
         "this kit: KD (demo profile)", "this kit: mine (demo profile)"]
     assert set(table["source"]) == {"measured here"} and "venue" not in table
-
-
-# --- the command --------------------------------------------------------------------------------
-
-def run(*words: str) -> None:
-    parser = argparse.ArgumentParser()
-    tables_command.add(parser.add_subparsers())
-    tables_command.tables(parser.parse_args(["tables", *words]))
-
-
-def test_command_without_any_run(tmp_path: Path, monkeypatch, capsys) -> None:
-    monkeypatch.setenv("ACTLUMOS_HOME", str(tmp_path))
-    run()
-    text = capsys.readouterr().out
-    for heading in ("Table 1. ARID V1.0: 0 result(s)", "Table 2. ARID V1.5", "Table 3. Dark48"):
-        assert heading in text
-    assert text.count("not run") == 12 and "MFDL by 0.21 points" in text
-    written = sorted(path.name for path in (tmp_path / "figures" / "tables").iterdir())
-    assert written == [f"{name}-paper.{end}" for name in ("arid-v1.0", "arid-v1.5", "dark48")
-                       for end in ("csv", "md", "tex")]
-    with pytest.raises(FileNotFoundError, match="ellar has no demo run"):
-        run("ellar", "--profile", "demo")
-
-
-def test_command_with_runs(tmp_path: Path, capsys) -> None:
-    for split in TESTS:
-        write(tmp_path / "runs", {"ssl-kd": some(1, 0.97), "kd": some(2, 0.6)}, split=split)
-    write(tmp_path / "runs", {"kd": some(0)}, dataset="arid-layout")
-    run("all", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out"))
-    text = capsys.readouterr().out
-    assert "mean of 3" in text and "arid-layout: 1 result(s)" in text
-    assert "they share 240 (splits 1 and 2)" in text
-    assert "SSL + KD against KD, same clips, 3 run(s)" in text and ": better." in text
-    assert "SSL + KD (paper profile, split(s) 1, 2, 3: " in text
-    tidy = pd.read_csv(tmp_path / "out" / "arid-v1.0-paper-runs.csv")
-    assert tidy.groupby("arm")["split"].apply(list).to_dict() == {
-        "kd": [1, 2, 3], "ssl-kd": [1, 2, 3]}
-    assert (tmp_path / "out" / "arid-v1.0-paper.md").read_text("utf-8").count("\n- ") >= 5
-
-
-def test_rows_selected_on_test_are_not_held_against_published_ones(tmp_path: Path) -> None:
-    write(tmp_path, {"kd": some(1)}, selected_on="test")
-    assert not any("among the reported rows" in line
-                   for line in tables_command.notes("arid-v1.0", load(tmp_path)))
-
-
-def test_the_command_needs_no_torch(tmp_path: Path) -> None:
-    code = ("import sys, argparse; from actlumos.cli import tables as tables_command; "
-            "p = argparse.ArgumentParser(); tables_command.add(p.add_subparsers()); "
-            "assert 'pandas' not in sys.modules; "
-            "tables_command.tables(p.parse_args(['tables', 'dark48'])); "
-            "sys.exit('torch' in sys.modules)")
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True,
-                   env={**os.environ, "ACTLUMOS_HOME": str(tmp_path)})
-
-
-# --- what the official lists say ----------------------------------------------------------------
-
-@pytest.mark.parametrize(("dataset", "pattern"), [
-    ("arid-v1.0", "ARID_v1/ARID_split{}_test.txt"), ("dark48", "Dark48/test_split{}.txt")])
-def test_sizes_and_overlaps_are_those_of_the_official_lists(
-    real_root: Path, dataset: str, pattern: str
-) -> None:
-    def clips(split: int) -> set[str]:
-        lines = (real_root / "lists" / pattern.format(split)).read_text("utf-8").splitlines()
-        return {next(word for word in line.split() if "/" in word) for line in lines if line}
-
-    tests = {split: clips(split) for split in (1, 2, 3)}
-    assert {split: len(test) for split, test in tests.items()} == claims.OFFICIAL_TESTS[dataset]
-    words = tables_command.SHARED_CLIPS[dataset].replace(",", "")
-    shared = [len(tests[a] & tests[b]) for a, b in ((1, 2), (1, 3), (2, 3))]
-    assert [int(word) for word in words.split() if word.isdecimal() and len(word) > 2] == [
-        *shared, len(tests[1] | tests[2] | tests[3])]
-
-
-def test_the_tables_know_the_same_splits_as_the_lists() -> None:
-    from actlumos.data.published.listing import splits_of
-
-    for dataset, tests in claims.OFFICIAL_TESTS.items():
-        assert tuple(tests) == splits_of(dataset)

@@ -6,7 +6,15 @@ from dataclasses import fields
 
 import pytest
 
-from actlumos.config import ORIGINS, PROFILES, Config, digest, ledger, profile
+from actlumos.config import (
+    ORIGINS,
+    PROFILES,
+    Config,
+    NetworkConfig,
+    digest,
+    ledger,
+    profile,
+)
 
 
 def test_ledger_and_config_have_the_same_fields() -> None:
@@ -15,15 +23,27 @@ def test_ledger_and_config_have_the_same_fields() -> None:
     assert ledger().index.is_unique
 
 
+def test_a_network_is_decided_by_the_model_section_and_the_number_of_frames() -> None:
+    names = [field.name for field in fields(NetworkConfig)]
+    assert sorted(names) == sorted(["frames", *ledger("model").index])
+    assert all(isinstance(profile(name), NetworkConfig) for name in PROFILES)
+
+
+def test_an_enhanced_stream_has_its_own_norm() -> None:
+    config = profile("smoke", norm="log", norm_enhanced="fixed")
+    assert config.norm_of("dark") == "log"
+    assert {config.norm_of(name) for name in ("retinex", "flow", "enhanced")} == {"fixed"}
+
+
 def test_every_row_says_where_its_value_comes_from() -> None:
     table = ledger()
-    assert set(table["origin"]) <= set(ORIGINS)
+    assert set(table["origin"]) == set(ORIGINS) == {"paper", "prior code", "ours"}
     cited = table[table["origin"] != "ours"]
     assert (cited["source"].str.len() > 3).all()
     assert (table["note"].str.len() > 10).all()
 
 
-def test_a_small_profiles_own_values_are_never_called_lineage() -> None:
+def test_a_small_profiles_own_values_are_never_called_prior_code() -> None:
     paper, demo = ledger(), ledger("model", "optimisation", of="demo")
     changed = demo["demo"] != demo["paper"]
     assert changed.any() and set(demo["origin"][changed]) == {"ours"}
@@ -41,7 +61,7 @@ def test_profiles_have_their_types(name: str) -> None:
     assert Config.from_dict(config.to_dict()) == config
 
 
-def test_paper_profile_is_the_lineage_recipe() -> None:
+def test_paper_profile_is_that_of_prior_code() -> None:
     config = profile("paper")
     assert (config.frames, config.frame_size, config.crop_size) == (64, (128, 170), (112, 112))
     assert config.batch_size * config.accumulate == 128

@@ -1,7 +1,7 @@
 """Two processes on the CPU train as one does: losses, gradients, weights, metrics, skipped clips.
 
 The processes start once and do all their work (`two_processes.py`); each test looks at one part of
-what they say.
+what they returned.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from actlumos.stages import loop
 
 
 @pytest.fixture(scope="module")
-def answers(tiny_videos: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What a process alone says, and each of two."""
+def outcomes(tiny_videos: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What one process returns when it is alone, and what each of two returns."""
     home, homes = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("two")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -51,16 +51,16 @@ def assert_close(first: dict[str, Any], second: dict[str, Any], atol: float) -> 
 
 
 @pytest.fixture(params=["first", "second"])
-def one_of_two(answers: dict[str, Any], request: pytest.FixtureRequest) -> dict[str, Any]:
-    return answers[request.param]
+def one_of_two(outcomes: dict[str, Any], request: pytest.FixtureRequest) -> dict[str, Any]:
+    return outcomes[request.param]
 
 
 @pytest.mark.parametrize("arm", LOSSES)
 def test_loss_and_gradients_are_those_of_one_process(
-    answers: dict[str, Any], one_of_two: dict[str, Any], arm: str
+    outcomes: dict[str, Any], one_of_two: dict[str, Any], arm: str
 ) -> None:
     """Cross-entropy, SupCon, NT-Xent and distillation over half of the batch each."""
-    alone, shared = answers["alone"]["losses"][arm], one_of_two["losses"][arm]
+    alone, shared = outcomes["alone"]["losses"][arm], one_of_two["losses"][arm]
     assert_close(alone["terms"], shared["terms"], 1e-12)
     assert_close(alone["gradients"], shared["gradients"], 1e-11)
     assert_close(alone["buffers"], shared["buffers"], 1e-12)
@@ -69,17 +69,17 @@ def test_loss_and_gradients_are_those_of_one_process(
 
 @pytest.mark.parametrize("kind", ["3d", "1d"])
 def test_batch_norm_sees_the_whole_batch(
-    answers: dict[str, Any], one_of_two: dict[str, Any], kind: str
+    outcomes: dict[str, Any], one_of_two: dict[str, Any], kind: str
 ) -> None:
     """PyTorch's own over eight clips is the oracle, with its weights' and the clips' gradients."""
-    assert_close(answers["alone"]["norms"][kind], one_of_two["norms"][kind], 1e-14)
+    assert_close(outcomes["alone"]["norms"][kind], one_of_two["norms"][kind], 1e-14)
 
 
 @pytest.mark.parametrize("arm", TRAINED)
 def test_two_processes_train_as_one(
-    answers: dict[str, Any], one_of_two: dict[str, Any], arm: str
+    outcomes: dict[str, Any], one_of_two: dict[str, Any], arm: str
 ) -> None:
-    alone, shared = answers["alone"]["arms"][arm], one_of_two["arms"][arm]
+    alone, shared = outcomes["alone"]["arms"][arm], one_of_two["arms"][arm]
     assert_close(alone["weights"], shared["weights"], 1e-9)
     assert_same_metrics(alone, shared)
     assert (alone["result"]["processes"], shared["result"]["processes"]) == (1, 2)
@@ -92,18 +92,18 @@ def assert_same_metrics(alone: dict[str, Any], shared: dict[str, Any]) -> None:
 
 
 def test_accumulated_passes_are_divided(
-    answers: dict[str, Any], one_of_two: dict[str, Any]
+    outcomes: dict[str, Any], one_of_two: dict[str, Any]
 ) -> None:
     """8 clips x 2 passes alone, and 4 x 4 divided into 4 x 2 each, are the same two passes of 8."""
-    alone, shared = answers["alone"]["passes"], one_of_two["passes"]
+    alone, shared = outcomes["alone"]["passes"], one_of_two["passes"]
     assert_close(alone["weights"], shared["weights"], 1e-9)
 
 
 def test_skipped_clips_are_counted_by_all(
-    answers: dict[str, Any], one_of_two: dict[str, Any]
+    outcomes: dict[str, Any], one_of_two: dict[str, Any]
 ) -> None:
     """Shares of four and three clips weigh as seven, and every missing clip reaches the result."""
-    alone, shared = answers["alone"]["skipping"], one_of_two["skipping"]
+    alone, shared = outcomes["alone"]["skipping"], one_of_two["skipping"]
     missing = {split: [f"gone/{split}.mp4"] for split in ("train", "val", "test")}
     assert shared["result"]["skipped"] == missing
     assert shared["result"]["n"] == 3
@@ -112,10 +112,10 @@ def test_skipped_clips_are_counted_by_all(
 
 
 def test_evaluation_divides_batches_and_changes_no_bit(
-    answers: dict[str, Any], one_of_two: dict[str, Any]
+    outcomes: dict[str, Any], one_of_two: dict[str, Any]
 ) -> None:
     """Three batches of 8, 8 and 4 clips for two processes; and one batch, so the second idles."""
-    for size, (logits, labels) in answers["alone"]["logits"].items():
+    for size, (logits, labels) in outcomes["alone"]["logits"].items():
         assert torch.equal(one_of_two["logits"][size][0], logits), size
         assert torch.equal(one_of_two["logits"][size][1], labels)
         assert len(labels) == 20
@@ -123,14 +123,17 @@ def test_evaluation_divides_batches_and_changes_no_bit(
 
 def test_values_travel_in_the_order_of_the_processes(one_of_two: dict[str, Any]) -> None:
     assert one_of_two["rows"].tolist() == [[n, n] for n in (0, 1, 2, 0, 1, 2, 3)]
-    assert one_of_two["says"] == ["process 0", "process 1"]
+    assert one_of_two["exchanged"] == ["process 0", "process 1"]
     assert one_of_two["main"] == "from 0"
 
 
-def test_only_the_first_process_writes(answers: dict[str, Any]) -> None:
-    """Two processes leave the files of one, less the teacher's answers: they keep none."""
-    alone, both = set(answers["alone"]["files"]), set(answers["second"]["files"])
-    assert alone - both == {"run/teacher/answers.pt", "run/teacher/.answers.lock"}
+def test_only_the_first_process_writes(outcomes: dict[str, Any]) -> None:
+    """Two processes write what one does, except the teacher's logits: only one alone keeps them."""
+    alone, both = set(outcomes["alone"]["files"]), set(outcomes["second"]["files"])
+    assert alone - both == {
+        "run/teacher/teacher_logits.pt",
+        "run/teacher/.teacher_logits.lock",
+    }
     assert not both - alone
 
 

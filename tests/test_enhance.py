@@ -1,4 +1,4 @@
-"""Enhancement against per-frame OpenCV and numpy, and its limits and promises."""
+"""Enhancement against per-frame OpenCV and numpy, its limits, and what every method guarantees."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_flat_frames_do_not_become_noise(method: str, level: float) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_keeps_its_promises(method: str) -> None:
+def test_every_method_keeps_its_guarantees(method: str) -> None:
     clip = dark_clip(2, 3, (20, 26))
     before = clip.clone()
     result = enhance(clip, method)
@@ -181,7 +181,7 @@ def test_precision_does_not_depend_on_the_surroundings(method: str) -> None:
     assert enhance(clip.bfloat16(), method).dtype == torch.bfloat16
 
 
-def test_a_matrix_made_in_inference_mode_serves_training() -> None:
+def test_a_matrix_made_in_inference_mode_works_in_training() -> None:
     with torch.inference_mode():
         gaussian_blur(dark_clip(size=(9, 11)), 3.25)
     clip = dark_clip(size=(9, 11)).requires_grad_()

@@ -64,7 +64,7 @@ def test_tensors_round_trip_and_damage_is_reported(
     for damaged in (whole[:-10], whole[: len(whole) // 2], b"", b"no tensors"):
         path.write_bytes(damaged)
         assert load_tensors(path) is None
-        assert "a.pt is damaged and made anew" in capsys.readouterr().out
+        assert "a.pt is damaged and made " in capsys.readouterr().out
 
 
 WRITE_TWICE = """
@@ -82,13 +82,13 @@ except OSError as error:
 
 
 def write_twice(path: Path, limit: int) -> str:
-    """Save a small file, then one of 4 MB over it, in a process; what the second save says."""
+    """Save a small file, then one of 4 MB over it, in a process; the output of the second save."""
     command = [sys.executable, "-c", WRITE_TWICE, str(path), str(limit)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def assert_old_file_is_whole(path: Path, said: str) -> None:
-    assert f"{path} could not be written" in said and "the disk may be full" in said
+def assert_old_file_is_whole(path: Path, message: str) -> None:
+    assert f"{path} could not be written" in message and "the disk may be full" in message
     assert torch.equal(load_tensors(path), torch.ones(1000))
     assert list(path.parent.iterdir()) == [path]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -12,10 +13,12 @@ import pytest
 import torch
 from torchvision.models.optical_flow import raft_small
 
+from actlumos.darkroom import worker
+from actlumos.darkroom.plan import plan
 from actlumos.data.cache import fill
-from actlumos.data.channels import DerivedCache, StackedClips, enhanced
+from actlumos.data.channels import ChannelCache, NormalLightCache, StackedClips
 from actlumos.data.clips import ClipCache, Clips, build_cache, collate
-from actlumos.data.manifest import Manifest
+from actlumos.data.manifest import Clip, Manifest
 from actlumos.data.published.folder import folder
 from actlumos.data.video import VideoError
 from actlumos.views import augment, enhance
@@ -24,18 +27,23 @@ from actlumos.views.flow import (
     apply_flow_crop,
     flip_flow,
     flow,
-    flow_cache,
     from_levels,
     scale_flow,
     to_levels,
 )
+from actlumos.views.frames import enhance_frames
 
 SIZE = (24, 30)
 SETTINGS = FlowSettings("farneback", "gamma", step=2, bound=4.0, options={"gamma": 2.0})
 
 
+def flow_cache(frames: ClipCache) -> ChannelCache:
+    """Beside the frames: their flow with `SETTINGS`."""
+    return ChannelCache(frames.directory, frames.size, SETTINGS.name, 2, SETTINGS.levels)
+
+
 def moving_texture(frames: int, size: tuple[int, int], shift: tuple[float, float]) -> np.ndarray:
-    """A sum of waves that moves by `shift` (x, y) pixels a frame, exactly: no resampling."""
+    """A sum of waves that moves by exactly `shift` (x, y) pixels per frame: no resampling."""
     rng = np.random.default_rng(1)
     frequency = rng.uniform(0.1, 1.0, (40, 1, 1, 1))
     angle, phase = rng.uniform(0, 2 * np.pi, (2, 40, 1, 1, 1))
@@ -74,8 +82,8 @@ def test_a_longer_step_adds_the_shifts_up_and_short_clips_stand_still() -> None:
 def test_frames_are_enhanced_before_the_flow() -> None:
     dark = moving_texture(3, (48, 64), (1.0, 0.0)) // 16
     clip = torch.from_numpy(dark).permute(3, 0, 1, 2)[None].float() / 255
-    lit = enhance.gamma(clip, 3.0)[0].permute(1, 2, 3, 0).numpy()
-    by_hand = flow(np.rint(lit * 255).astype(np.uint8), "dis")
+    bright = enhance.gamma(clip, 3.0)[0].permute(1, 2, 3, 0).numpy()
+    by_hand = flow(np.rint(bright * 255).astype(np.uint8), "dis")
     np.testing.assert_array_equal(flow(dark, "dis", "gamma", options={"gamma": 3.0}), by_hand)
     assert not np.array_equal(by_hand, flow(dark, "dis"))
 
@@ -116,7 +124,7 @@ def test_the_flow_of_a_mirrored_clip_is_the_mirrored_flow() -> None:
     )
 
 
-def test_a_crop_turns_x_round_in_flipped_clips_only() -> None:
+def test_a_crop_negates_x_in_flipped_clips_only() -> None:
     moved = torch.randn(3, 2, 4, 20, 24)
     box = torch.tensor([[0, 0, 20, 24], [2, 3, 10, 12], [4, 6, 8, 9]])
     crop = augment.Crop(box, torch.tensor([True, False, True]))
@@ -139,9 +147,9 @@ def frames(listed: Manifest, tmp_path_factory: pytest.TempPathFactory) -> ClipCa
 
 
 def test_stacked_clips_carry_the_flow_of_their_frames(listed: Manifest, frames: ClipCache) -> None:
-    cache = fill(flow_cache(frames, SETTINGS), listed)
+    cache = fill(flow_cache(frames), listed)
     how = {"frames": 6, "stride": 2, "size": SIZE, "cache": frames}
-    plain, stacked = Clips(listed, **how), StackedClips(listed, derived=[cache], **how)
+    plain, stacked = Clips(listed, **how), StackedClips(listed, caches=[cache], **how)
     request = (7, (0.0, 1.0))
     batch = collate([stacked[request], stacked[2, (0.3, 0.6)]])
     assert batch.clip.shape == (2, 2, 6, *SIZE, 5) and batch.label.tolist()[0] == 0
@@ -157,17 +165,17 @@ def test_stacked_clips_carry_the_flow_of_their_frames(listed: Manifest, frames: 
 def test_the_cache_needs_no_kept_frames_and_goes_on_where_it_stopped(
     listed: Manifest, frames: ClipCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cache = fill(flow_cache(ClipCache(tmp_path, SIZE), SETTINGS), listed)
+    cache = fill(flow_cache(ClipCache(tmp_path, SIZE)), listed)
     files = [cache.file(listed, index) for index in range(len(listed))]
     assert len(set(files)) == len(listed) and all(file.parent == files[0].parent for file in files)
-    same = fill(flow_cache(frames, SETTINGS), listed)
+    same = fill(flow_cache(frames), listed)
     before = [file.read_bytes() for file in files]
     assert before == [same.file(listed, index).read_bytes() for index in range(len(listed))]
     files[3].write_bytes(before[3][:-1])
     files[5].unlink()
     made: list[int] = []
-    add = DerivedCache.add
-    monkeypatch.setattr(DerivedCache, "add", lambda *a: (made.append(a[2]), add(*a)))
+    add = ChannelCache.add
+    monkeypatch.setattr(ChannelCache, "add", lambda *a: (made.append(a[2]), add(*a)))
     fill(cache, listed, workers=1)
     assert sorted(made) == [3, 5] and before == [file.read_bytes() for file in files]
 
@@ -176,15 +184,30 @@ def test_a_slow_enhancers_frames_stand_in_for_the_frames(
     listed: Manifest, frames: ClipCache
 ) -> None:
     many = np.random.default_rng(0).integers(0, 256, (70, 4, 5, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(enhanced(many, lambda clip: 1 - clip), 255 - many)
+    np.testing.assert_array_equal(enhance_frames(many, lambda clip: 1 - clip), 255 - many)
     place = frames.directory, frames.size, "negative", 3
-    cache = fill(DerivedCache(*place, lambda seen: enhanced(seen, lambda clip: 1 - clip)), listed)
+    negate = partial(enhance_frames, enhancer=lambda clip: 1 - clip)
+    cache = fill(ChannelCache(*place, negate), listed)
     how = {"frames": 6, "stride": 2, "size": SIZE}
     request = (7, (0.2,))
     negative = Clips(listed, cache=cache, **how)[request]["clip"]
     assert torch.equal(negative, 255 - Clips(listed, cache=frames, **how)[request]["clip"])
-    both = StackedClips(listed, derived=[cache], cache=frames, **how)[request]["clip"]
+    both = StackedClips(listed, caches=[cache], cache=frames, **how)[request]["clip"]
     assert torch.equal(both[..., 3:], negative)
+
+
+def test_normal_light_is_read_where_the_renderer_writes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bright = moving_texture(6, (32, 40), (1.0, 0.0))
+    monkeypatch.setattr(worker, "render_light", lambda spec: bright)
+    spec = plan("darkroom-b", {"train": 1}, 0)[0]
+    worker.render_normal(spec, root=tmp_path)
+    clip = Clip(spec.path, -1, "", "train", len(bright), 30.0, "ab" * 32)
+    listed = Manifest("rendered", tmp_path, (), (clip,))
+    cache = NormalLightCache(tmp_path / "cache", (32, 40), "normal-light", 3, np.copy)
+    kept = np.load(fill(cache, listed).file(listed, 0))
+    assert np.abs(kept.astype(int) - bright).mean() < 4 < bright.std()
 
 
 def test_an_unreadable_clip_ends_the_filling_or_is_skipped(
@@ -194,18 +217,18 @@ def test_an_unreadable_clip_ends_the_filling_or_is_skipped(
     shutil.copytree(tiny_videos, root)
     listed = folder(root)
     listed.path(4).write_bytes(b"no video")
-    cache = flow_cache(ClipCache(tmp_path / "cache", SIZE), SETTINGS)
+    cache = flow_cache(ClipCache(tmp_path / "cache", SIZE))
     with pytest.raises(VideoError, match=listed.path(4).name):
         fill(cache, listed)
     fill(cache, listed, on_bad_clip="skip")
     kept = [cache.holds(listed, index) for index in range(len(listed))]
     assert [index for index, there in enumerate(kept) if not there] == [4]
-    skipping = StackedClips(listed, derived=[cache], frames=6, size=SIZE, on_bad_clip="skip")
+    skipping = StackedClips(listed, caches=[cache], frames=6, size=SIZE, on_bad_clip="skip")
     batch = collate([skipping[4, (0.5,)], skipping[5, (0.5,)]])
     assert batch.index.tolist() == [5] and batch.skipped.tolist() == [4]
 
 
-def test_other_settings_lie_in_other_folders(tmp_path: Path) -> None:
+def test_other_settings_have_other_folders(tmp_path: Path) -> None:
     weights = [tmp_path / name for name in ("a.pth", "b.pth", "c.pth")]
     for path, content in zip(weights, ("one", "one", "other"), strict=True):
         path.write_text(content)
@@ -244,7 +267,7 @@ def test_wrong_frames_and_caches_are_refused(
     how = {"frames": 6, "size": SIZE, "cache": frames}
     for size, why in ((SIZE, "lacks 20 clips: call fill"), ((20, 20), "kept at")):
         with pytest.raises(ValueError, match=why):
-            StackedClips(listed, derived=[flow_cache(ClipCache(tmp_path, size), SETTINGS)], **how)
+            StackedClips(listed, caches=[flow_cache(ClipCache(tmp_path, size))], **how)
     monkeypatch.delattr(cv2, "optflow", raising=False)
     with pytest.raises(RuntimeError, match="opencv-contrib-python-headless"):
         flow(moving_texture(2, (32, 32), (0, 0)), "tvl1")

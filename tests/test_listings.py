@@ -26,7 +26,7 @@ def by_role(listing: Listing, role: str) -> list[tuple[str, int, str]]:
     return [(e.path, e.label, e.group) for e in listing.entries if e.role == role]
 
 
-# ARID V1.0, split 1, written down anew from the table of the facts: train / test / other.
+# ARID V1.0, split 1, written again here from the published table: train / test / other.
 V10_SPLIT1 = {
     "Drink": (201, 79, 58), "Jump": (215, 78, 64), "Pick": (110, 50, 45), "Pour": (215, 77, 80),
     "Push": (266, 106, 103), "Run": (226, 70, 43), "Sit": (135, 51, 48), "Stand": (142, 44, 51),

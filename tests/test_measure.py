@@ -1,4 +1,4 @@
-"""Measuring: against the digests and counts of another way, remembering, resuming, skipping."""
+"""Measuring, against another way of counting; stored results, resuming, skipping."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_an_interrupted_call_goes_on_where_it_stopped(
     assert opened == [path.name for path in videos[3:]]
 
 
-def test_a_long_call_saves_on_the_way(
+def test_a_long_call_saves_before_its_end(
     videos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, rows = tmp_path / "store.csv", []

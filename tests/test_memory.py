@@ -19,8 +19,7 @@ from torch.profiler import profile as profiler
 
 from actlumos.cli import cost
 from actlumos.config import Config, profile
-from actlumos.stages import Arm, find, memory
-from actlumos.stages.build import build
+from actlumos.stages import Recipe, find, memory
 from actlumos.stages.memory import Footprint, LiveBytes, training_footprint
 
 GIB = 1024**3
@@ -81,15 +80,17 @@ def saved_for_backward(net: nn.Module, *inputs: Tensor) -> int:
     return sum(found.values())
 
 
-@pytest.mark.parametrize("anew", [False, True])
+@pytest.mark.parametrize("recomputed", [False, True])
 @pytest.mark.parametrize("name", ["dark", "teacher"])
-def test_activations_a_clip_are_what_autograd_keeps_of_real_tensors(name: str, anew: bool) -> None:
-    config, arm = small(checkpoint_activations=anew), find(name)
-    net = build(arm, config, 4).train()
+def test_activations_per_clip_are_what_autograd_keeps_of_real_tensors(
+    name: str, recomputed: bool
+) -> None:
+    config, recipe = small(checkpoint_activations=recomputed), find(name)
+    net = recipe.network(4, config).train()
     two, three = (
-        saved_for_backward(net, *(clips(config, batch) for _ in arm.streams)) for batch in (2, 3)
+        saved_for_backward(net, *(clips(config, batch) for _ in recipe.streams)) for batch in (2, 3)
     )
-    estimate = training_footprint(arm, config, 4)
+    estimate = training_footprint(recipe, config, 4)
     # The estimate holds the outputs too, and storages that only the graph's own scalars need.
     outputs = size_of(4) + (size_of(2 * config.projection) if name == "teacher" else 0)
     assert 0 <= estimate.activations - (three - two) <= outputs + 64
@@ -106,11 +107,13 @@ def allocations(work: Callable[[], object], path: Path) -> Iterator[int]:
     yield from (event["args"]["Bytes"] for event in sorted(events, key=lambda event: event["ts"]))
 
 
-@pytest.mark.parametrize(("anew", "most"), [(False, 1.1), (True, 1.35)])
-def test_against_bytes_that_were_really_allocated(anew: bool, most: float, tmp_path: Path) -> None:
-    config = tiny(checkpoint_activations=anew)
+@pytest.mark.parametrize(("recomputed", "most"), [(False, 1.1), (True, 1.35)])
+def test_against_bytes_that_were_really_allocated(
+    recomputed: bool, most: float, tmp_path: Path
+) -> None:
+    config = tiny(checkpoint_activations=recomputed)
     estimate = training_footprint(find("dark"), config, 4)
-    net, clip = build(find("dark"), config, 4).train(), clips(config, 4)
+    net, clip = find("dark").network(4, config).train(), clips(config, 4)
     for parameter in net.parameters():
         parameter.grad = torch.zeros_like(parameter)
 
@@ -129,14 +132,14 @@ def test_against_bytes_that_were_really_allocated(anew: bool, most: float, tmp_p
     assert expected <= highest <= most * expected
 
 
-def test_two_batch_sizes_tell_every_other() -> None:
-    config, arm = small(), find("teacher")
-    estimate = training_footprint(arm, config, 4)
+def test_two_batch_sizes_give_every_other() -> None:
+    config, recipe = small(), find("teacher")
+    estimate = training_footprint(recipe, config, 4)
     with FakeTensorMode():
-        net = build(arm, config, 4)
+        net = recipe.network(4, config)
         for parameter in net.parameters():
             parameter.grad = torch.zeros_like(parameter)
-        seven = memory._trace(net, [], arm, config, 7).curve
+        seven = memory._trace(net, [], recipe, config, 7).curve
     moments = 2 * sum(t.nbytes for t in net.parameters())
     assert estimate.peak(7) == seven.max() + moments
     assert (estimate.constant + 7 * estimate.per_clip == seven + moments).all()
@@ -152,13 +155,13 @@ def test_largest_batch_fits_and_one_more_does_not(share: float) -> None:
     assert estimate.largest_batch(0) == 0
 
 
-def test_a_distillation_carries_its_frozen_teacher() -> None:
+def test_a_distillation_counts_its_frozen_teacher() -> None:
     config = small()
-    alone, advised = (training_footprint(find(name), config, 4) for name in ("dark", "kd"))
-    teacher = build(find("teacher"), config, 4)
+    alone, taught = (training_footprint(find(name), config, 4) for name in ("dark", "kd"))
+    teacher = find("teacher").network(4, config)
     weights = sum(t.nbytes for t in (*teacher.parameters(), *teacher.buffers()))
-    assert (advised.params, advised.activations) == (alone.params, alone.activations)
-    assert advised.peak(2) >= alone.peak(2) + weights
+    assert (taught.params, taught.activations) == (alone.params, alone.activations)
+    assert taught.peak(2) >= alone.peak(2) + weights
 
 
 # The paper's net.
@@ -169,10 +172,10 @@ def paper() -> dict[tuple[str, bool], Footprint]:
     dark = find("dark")
     ways = (("fp32", False), ("fp32", True), ("bf16", False))
     return {
-        (precision, anew): training_footprint(
-            dark, profile("paper", precision=precision, checkpoint_activations=anew), 11
+        (precision, recomputed): training_footprint(
+            dark, profile("paper", precision=precision, checkpoint_activations=recomputed), 11
         )
-        for precision, anew in ways
+        for precision, recomputed in ways
     }
 
 
@@ -184,10 +187,10 @@ def test_the_paper_s_student(paper: dict[tuple[str, bool], Footprint]) -> None:
     assert paper["fp32", False].activations > 10 * stem
     ratio = paper["bf16", False].activations / paper["fp32", False].activations
     assert ratio == pytest.approx(0.5, abs=0.01)
-    kept, anew = paper["fp32", False], paper["fp32", True]
-    assert anew.activations < kept.activations / 8
+    kept, recomputed = paper["fp32", False], paper["fp32", True]
+    assert recomputed.activations < kept.activations / 8
     assert kept.peak(8) > 8 * kept.activations + 16 * kept.params
-    assert anew.peak(8) < kept.peak(8) / 2
+    assert recomputed.peak(8) < kept.peak(8) / 2
 
 
 # The command.
@@ -223,8 +226,8 @@ def test_default_arms_batches_and_what_does_not_fit(
 ) -> None:
     bytes_of = {"supervised": 2 * GIB, "teacher": 14 * GIB, "pretrain": 3 * GIB}
 
-    def made_up(arm: Arm, config: Config, num_classes: int) -> Footprint:
-        return Footprint(10**6, 1.0, 10**9, np.array([GIB]), np.array([bytes_of[arm.stage]]))
+    def made_up(recipe: Recipe, config: Config, num_classes: int) -> Footprint:
+        return Footprint(10**6, 1.0, 10**9, np.array([GIB]), np.array([bytes_of[recipe.stage]]))
 
     monkeypatch.setattr(memory, "training_footprint", made_up)
     run_command("--gpu-memory", "24")

@@ -11,19 +11,25 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models.video.resnet import BasicBlock, Conv2Plus1D, R2Plus1dStem, VideoResNet
 
+from actlumos.config import NetworkConfig, profile
 from actlumos.models import Pretrainer, R2Plus1D, Student, Teacher, r2plus1d_34
 from actlumos.models.input_norm import InputNorm
 from actlumos.models.r2plus1d import midplanes
 
 CONVS = ("conv1", "conv2")
-SMALL = {
-    "frames": 6,
-    "layers": (1, 1, 1, 1),
-    "widths": (16, 16, 16, 32),
-    "stem": 16,
-    "midplanes": "multiple16",
-    "heads": 4,
-}
+
+
+def small(**changes: object) -> NetworkConfig:
+    """The published choices (dropout, kept tokens, start of the head, norms) on a small network."""
+    sizes = {
+        "frames": 6,
+        "layers": (1, 1, 1, 1),
+        "widths": (16, 16, 16, 32),
+        "stem": 16,
+        "midplanes": "multiple16",
+        "bert_heads": 4,
+    }
+    return profile("paper", **sizes | changes)
 
 
 def parameters(model: nn.Module) -> int:
@@ -37,7 +43,7 @@ def small_clip(batch: int = 2, frames: int = 6) -> Tensor:
 # Sizes, counted without storage on the meta device.
 
 
-def test_parameter_counts_are_the_paper_s_shape() -> None:
+def test_parameter_counts_are_those_of_the_papers_networks() -> None:
     with torch.device("meta"):
         assert parameters(r2plus1d_34()) == 63_491_975
         assert parameters(r2plus1d_34(11)) == 63_497_618
@@ -81,8 +87,8 @@ def test_factorising_keeps_the_number_of_weights(inputs: int, outputs: int) -> N
     assert rounded % 16 == 0 and rounded >= 16 and abs(rounded - max(middle, 16)) <= 8
 
 
-def test_small_dial_has_only_multiples_of_16() -> None:
-    student = Student(11, **SMALL)
+def test_a_small_config_gives_only_multiples_of_16() -> None:
+    student = Student(11, small())
     convolutions = [m for m in student.backbone.modules() if isinstance(m, nn.Conv3d)]
     assert all(m.out_channels % 16 == 0 for m in convolutions)
     assert all(m.in_channels % 16 == 0 for m in convolutions[1:])
@@ -172,7 +178,7 @@ def test_output_frames_tells_the_map_s_length(frames: int, strides: tuple[int, .
 
 def test_channels_last_gives_the_same_numbers() -> None:
     torch.manual_seed(0)
-    student = Student(5, **SMALL).eval()
+    student = Student(5, small()).eval()
     clip = small_clip()
     expected = student(clip)
     student.to(memory_format=torch.channels_last_3d)
@@ -186,19 +192,19 @@ def test_channels_last_gives_the_same_numbers() -> None:
 def test_every_model_of_a_seed_starts_from_the_same_weights() -> None:
     fusions = ("dff", "dff-sigmoid", "mean", "concat", "dark", "retinex")
     torch.manual_seed(3)
-    student = Student(5, norm="log", **SMALL).state_dict()
+    student = Student(5, small(norm="log")).state_dict()
     for fusion in fusions:
         torch.manual_seed(3)
-        teacher = Teacher(5, fusion=fusion, **SMALL).state_dict()
+        teacher = Teacher(5, small(), fusion=fusion).state_dict()
         assert all(torch.equal(value, teacher[name]) for name, value in student.items())
     torch.manual_seed(3)
-    pretrainer = Pretrainer(Student(5, **SMALL)).student.state_dict()
+    pretrainer = Pretrainer(Student(5, small())).student.state_dict()
     assert all(torch.equal(value, pretrainer[name]) for name, value in student.items())
 
 
 def test_student_is_norm_backbone_pooling_head_classifier() -> None:
     torch.manual_seed(0)
-    student = Student(5, norm="motion", **SMALL).eval()
+    student = Student(5, small(norm="motion")).eval()
     clip = small_clip()
     features = student.backbone(InputNorm("motion")(clip))
     tokens = features.flatten(3).mean(-1).transpose(1, 2)
@@ -211,7 +217,7 @@ def test_student_is_norm_backbone_pooling_head_classifier() -> None:
 
 
 def test_one_frame_is_a_clip_too() -> None:
-    student = Student(5, norm="motion", **{**SMALL, "frames": 1})
+    student = Student(5, small(norm="motion", frames=1))
     logits = student(small_clip(frames=1))
     assert logits.shape == (2, 5) and logits.isfinite().all()
 
@@ -219,7 +225,8 @@ def test_one_frame_is_a_clip_too() -> None:
 @pytest.mark.parametrize("streams", [2, 3])
 def test_teacher_output(streams: int) -> None:
     torch.manual_seed(0)
-    teacher = Teacher(5, streams=streams, projection=24, norms=("log",) * streams, **SMALL)
+    config = small(projection=24, norm="log", norm_enhanced="log")
+    teacher = Teacher(5, config, streams=("dark", "retinex", "gamma")[:streams])
     clips = [small_clip() ** (1 + s) for s in range(streams)]
     output = teacher(*clips)
     assert output.logits.shape == (2, 5)
@@ -235,7 +242,7 @@ def test_teacher_output(streams: int) -> None:
 
 def test_teacher_streams_share_one_backbone_and_keep_their_own_norm() -> None:
     torch.manual_seed(0)
-    teacher = Teacher(5, norms=("fixed", "log"), **SMALL).eval()
+    teacher = Teacher(5, small(norm="fixed", norm_enhanced="log")).eval()
     dark, bright = small_clip(), small_clip().sqrt()
     first, second = teacher.feature_maps(dark, bright)
     torch.testing.assert_close(first, teacher.backbone(InputNorm("fixed")(dark)))
@@ -245,8 +252,8 @@ def test_teacher_streams_share_one_backbone_and_keep_their_own_norm() -> None:
 @pytest.mark.parametrize(("fusion", "stream"), [("dark", 0), ("retinex", 1)])
 def test_teacher_with_one_selected_stream_is_a_student_on_it(fusion: str, stream: int) -> None:
     torch.manual_seed(0)
-    teacher = Teacher(5, fusion=fusion, **SMALL).eval()
-    student = Student(5, **SMALL).eval()
+    teacher = Teacher(5, small(), fusion=fusion).eval()
+    student = Student(5, small()).eval()
     student.load_state_dict(teacher.state_dict(), strict=False)
     clips = (small_clip(), small_clip().sqrt())
     torch.testing.assert_close(teacher(*clips).logits, student(clips[stream]))
@@ -255,7 +262,7 @@ def test_teacher_with_one_selected_stream_is_a_student_on_it(fusion: str, stream
 
 def test_gradients_reach_every_parameter() -> None:
     torch.manual_seed(0)
-    teacher = Teacher(5, **SMALL)
+    teacher = Teacher(5, small())
     output = teacher(small_clip(), small_clip().sqrt())
     anchor = torch.randn(output.projections.shape)
     (output.logits.square().sum() + (output.projections * anchor).sum()).backward()
@@ -265,7 +272,7 @@ def test_gradients_reach_every_parameter() -> None:
 
 def test_pretrainer_trains_the_student_s_own_backbone() -> None:
     torch.manual_seed(0)
-    student = Student(5, **SMALL)
+    student = Student(5, small())
     pretrainer = Pretrainer(student, projection=24)
     projections = pretrainer(small_clip())
     torch.testing.assert_close(projections.norm(dim=-1), torch.ones(2))
@@ -280,13 +287,13 @@ def test_bad_input_is_named() -> None:
         (lambda: R2Plus1D(temporal_strides=(1, 2, 2, 0)), "temporal_strides"),
         (lambda: R2Plus1D(midplanes="odd"), "multiple16"),
         (lambda: Student(0), "num_classes"),
-        (lambda: Student(5, norm="zscore"), "motion"),
-        (lambda: Student(5, **{**SMALL, "heads": 5}), "heads"),
-        (lambda: Teacher(5, norms=("fixed",), **SMALL), "1 norms"),
-        (lambda: Teacher(5, fusion="sum", **SMALL), "concat"),
-        (lambda: Teacher(5, **SMALL)(small_clip()), "1 streams given"),
-        (lambda: Student(5, **SMALL)(small_clip(frames=12)), "number of frames"),
-        (lambda: Student(5, **SMALL)(torch.zeros(2, 6, 20, 28, 3)), "B, 3, T, H, W"),
+        (lambda: Student(5, small(norm="zscore")), "motion"),
+        (lambda: Student(5, small(bert_heads=5)), "heads"),
+        (lambda: Teacher(5, small(), streams=("dark",)), "streams=1"),
+        (lambda: Teacher(5, small(), fusion="sum"), "concat"),
+        (lambda: Teacher(5, small())(small_clip()), "1 streams given"),
+        (lambda: Student(5, small())(small_clip(frames=12)), "number of frames"),
+        (lambda: Student(5, small())(torch.zeros(2, 6, 20, 28, 3)), "B, 3, T, H, W"),
         (lambda: InputNorm()(torch.zeros(1, 3, 2, 4, 4, dtype=torch.uint8)), "float clip"),
     ]
     for build, message in cases:

@@ -22,7 +22,8 @@ from actlumos.models.pretrained import (
     settings_for,
 )
 from actlumos.stages import find
-from actlumos.stages.build import build, load_weights
+from actlumos.stages.recipe import load_backbone
+from actlumos.stages.runs import open_run
 
 EIGHTEEN = "r2plus1d_18-91a641e6.pth"
 IG65M = [name for name in KNOWN if name != EIGHTEEN]
@@ -62,7 +63,7 @@ def test_torchvision_s_file_and_normalisation_are_torchvision_s_own() -> None:
     assert list(ours.std) == theirs.transforms().std
 
 
-def test_ig65m_s_files_have_the_release_s_numbers_of_classes() -> None:
+def test_ig65m_files_have_the_release_s_numbers_of_classes() -> None:
     assert [KNOWN[name].classes for name in IG65M] == [359, 400, 487, 400]
     assert {(KNOWN[n].layers, KNOWN[n].bn_eps) for n in IG65M} == {((3, 4, 6, 3), 1e-3)}
     norm = InputNorm("fixed")
@@ -98,7 +99,7 @@ def test_settings_make_the_net_that_each_known_file_fits(
     for start in ("demo", "paper"):
         config = profile(start).with_(**settings_for(path))
         with torch.device("meta"):
-            backbone = build(find("dark"), config, 11).backbone
+            backbone = find("dark").network(11, config).backbone
         loaded = load_pretrained(backbone, path)
         assert loaded.verified and loaded.classes == KNOWN[name].classes
         assert (config.norm, config.norm_enhanced) == ("fixed", "fixed")
@@ -147,7 +148,7 @@ def test_an_unknown_name_loads_and_says_what_it_could_not_check(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("prefix", ["module.", "features", "module.features"])
-def test_names_with_the_prefixes_of_the_wild(tmp_path: Path, prefix: str) -> None:
+def test_names_with_the_prefixes_of_other_code(tmp_path: Path, prefix: str) -> None:
     order = {"stem": 0, "layer1": 1, "layer2": 2, "layer3": 3, "layer4": 4}
 
     def renamed(name: str) -> str:
@@ -179,14 +180,16 @@ def test_the_backbone_s_own_classifier_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["dark", "teacher", "ssl"])
 def test_the_settings_weights_reach_every_kind_of_network(name: str, tmp_path: Path) -> None:
-    config = profile("smoke")
-    plain = build(find("dark"), config, 4)
-    path = saved(tmp_path / "start.pth", plain.backbone.state_dict())
-    network = build(find(name), config, 4)
-    assert load_weights(network, config) is None
-    loaded = load_weights(network, config.with_(weights=str(path)))
-    assert loaded.file == "start.pth"
-    assert same(getattr(network, "student", network).backbone, plain.backbone.state_dict())
+    config, recipe = profile("smoke"), find(name)
+    plain = find("dark").network(4, config).backbone.state_dict()
+    path = str(saved(tmp_path / "start.pth", plain))
+    network = recipe.network(4, config)
+    backbone = getattr(network, "student", network).backbone
+    recipe.start(network, name, open_run("smoke"), {})
+    assert not same(backbone, plain)
+    recipe.start(network, name, open_run("smoke", weights=path), {})
+    assert same(backbone, plain)
+    assert load_backbone(network, name, path).file == "start.pth"
 
 
 # What is refused.

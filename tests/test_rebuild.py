@@ -79,7 +79,7 @@ def test_one_source_does_its_part_and_the_other_later_the_rest(sources: Path) ->
     assert before == {path: path.lstat().st_mtime_ns for path in (sources / "out").rglob("*.mp4")}
 
 
-def test_a_link_that_leads_nowhere_is_made_anew(sources: Path) -> None:
+def test_a_broken_link_is_made_again(sources: Path) -> None:
     build(sources)
     shutil.move(sources / "k700", sources / "elsewhere")
     assert not (sources / "out/spinning_poi/xyz_000000_000010.mp4").exists()

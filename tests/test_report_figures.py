@@ -1,4 +1,4 @@
-"""Every registered figure is drawn, readable and saved alike twice."""
+"""Every registered figure is drawn, is readable, and is saved with the same bytes twice."""
 
 from __future__ import annotations
 
@@ -73,14 +73,14 @@ def system(name: str, year: int, *grew_from: str, **more: object) -> SimpleNames
 
 
 SYSTEMS = [
-    system("a", 2014, status="lineage"), system("c", 2018),
+    system("a", 2014, status="prior code"), system("c", 2018),
     system("b", 2018, "a", "c", status="reconstruction",
            diagram=("dark -> net (shared) -> mean -> logits", "light -> net (shared) -> mean"))]
 
 
 def systems() -> pd.DataFrame:
     """Six systems of nearly one accuracy, so that labels would collide, and the floor."""
-    status = ["control", "faithful", "lineage", "reconstruction"]
+    status = ["control", "faithful", "prior code", "reconstruction"]
     return pd.DataFrame({
         "system": [f"System {i}" for i in range(7)], "status": [*status, *status[1:]],
         "Top-1 (%)": [12.0, 40.0, 41.0, 41.5, 42.0, 40.5, 41.2],
@@ -163,7 +163,7 @@ def test_two_saves_give_the_same_bytes(tmp_path) -> None:
     name = "enhancement_rows"  # text and pictures; its layout is not reached in one step
     kept = SAMPLES[name]()
     saved = [figures.save(figure, name, tmp_path / side)
-             for side, figure in (("one", kept), ("again", kept), ("anew", SAMPLES[name]()))]
+             for side, figure in (("one", kept), ("again", kept), ("drawn again", SAMPLES[name]()))]
     for first_save, *others in zip(*saved, strict=True):
         assert all(path.read_bytes() == first_save.read_bytes() for path in others)
 

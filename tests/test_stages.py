@@ -19,10 +19,9 @@ from actlumos.report.results import load_results
 from actlumos.runtime.distributed import Share
 from actlumos.runtime.files import read_json
 from actlumos.stages import loop, pretrain
-from actlumos.stages.arms import ARMS, STUDIES
-from actlumos.stages.build import build
-from actlumos.stages.runs import Run, open_run
-from actlumos.stages.train import load_clips, make_task, settings
+from actlumos.stages.runs import Run, open_run, result_settings
+from actlumos.stages.task import Task
+from actlumos.stages.train import begin
 from actlumos.views import augment
 
 TINY = {
@@ -41,6 +40,13 @@ TINY = {
 @pytest.fixture
 def make_run(open_tiny: Callable[..., Run]) -> Callable[..., Run]:
     return lambda *place, **changes: open_tiny(*place, **TINY | changes)
+
+
+def task_of(run: Run, name: str, **needed: stages.Trained) -> Task:
+    """What the loop gets for an arm; an underscore in a needed name stands for a hyphen."""
+    recipe = stages.find(name)
+    needed = {need.replace("_", "-"): trained for need, trained in needed.items()}
+    return begin(run, name, recipe, recipe.clips(run, needed), needed)
 
 
 def weights(trained: stages.Trained) -> dict[str, torch.Tensor]:
@@ -70,7 +76,9 @@ def test_a_finished_arm_is_loaded_not_trained(
         stages.ensure(make_run(learning_rate=1e-4), "dark")
 
 
-def test_distillation_needs_its_teacher_and_leaves_it_alone(make_run: Callable[..., Run]) -> None:
+def test_distillation_needs_its_teacher_and_does_not_change_it(
+    make_run: Callable[..., Run],
+) -> None:
     run = make_run()
     teacher = stages.ensure(run, "teacher")
     before = weights(teacher)
@@ -81,18 +89,18 @@ def test_distillation_needs_its_teacher_and_leaves_it_alone(make_run: Callable[.
     assert "top1" not in load_results(run.directory)["arms"]["ssl-a"]
 
 
-def test_students_share_the_teachers_answers(
+def test_students_share_the_teachers_logits(
     make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second student of a run asks nothing, and ends as if it had asked."""
+    """The second student of a run never calls the teacher, and ends with the same weights."""
     apart = make_run("apart")
     stages.ensure(apart, "ssl-a-kd")
     shared = make_run("shared")
     stages.ensure(shared, "kd")
-    asked = []
-    monkeypatch.setattr(Teacher, "forward", lambda *streams: asked.append(1))
+    calls = []
+    monkeypatch.setattr(Teacher, "forward", lambda *streams: calls.append(1))
     second = stages.ensure(shared, "ssl-a-kd")
-    assert not asked
+    assert not calls
     assert equal(weights(second), weights(stages.ensure(apart, "ssl-a-kd")))
 
 
@@ -101,7 +109,7 @@ def test_students_teacher_and_pretraining_start_from_the_same_weights() -> None:
     backbones = []
     for name in ("dark", "teacher", "ssl", "kd"):
         torch.manual_seed(3)
-        model = build(ARMS[name], config, 11)
+        model = stages.find(name).network(11, config)
         student = model.student if name == "ssl" else model
         backbones.append(student.backbone.state_dict())
     assert all(equal(backbones[0], other) for other in backbones[1:])
@@ -110,9 +118,7 @@ def test_students_teacher_and_pretraining_start_from_the_same_weights() -> None:
 def test_a_pretrained_student_takes_over_the_backbone(make_run: Callable[..., Run]) -> None:
     run = make_run()
     pretrained = stages.ensure(run, "ssl-a")
-    needed = {"ssl-a": pretrained, "teacher": stages.ensure(run, "teacher")}
-    arm = ARMS["ssl-a-kd"]
-    task = make_task(run, arm, needed, load_clips(run, arm, {}))
+    task = task_of(run, "ssl-a-kd", ssl_a=pretrained, teacher=stages.ensure(run, "teacher"))
     theirs = pretrained.model().student.backbone.state_dict()
     assert equal(task.model.backbone.state_dict(), theirs)
 
@@ -126,6 +132,7 @@ def test_result_names_what_made_it(make_run: Callable[..., Run]) -> None:
     assert stored["n"] == len(run.manifest.select("test")) == np.sum(stored["confusion"])
     model, about = stages.load_checkpoint(trained.directory / "checkpoint.pt")
     assert isinstance(model, nn.Module) and about["classes"] == run.manifest.classes
+    assert about["arm"] == "dark" and about["recipe"] is trained.recipe is stages.find("dark")
 
 
 def test_what_a_killed_write_of_the_results_left_is_cleared(make_run: Callable[..., Run]) -> None:
@@ -141,6 +148,11 @@ def test_bad_names_and_files_are_refused(make_run: Callable[..., Run], tmp_path:
         stages.ensure(make_run(), "taecher")
     with pytest.raises(ValueError, match="no figure-free frames"):
         stages.ensure(make_run(), "background")
+    run = make_run()
+    with pytest.raises(ValueError, match="folder has no clips in normal light"):
+        run.clips(run.manifest, ("dark", "normal_light"))
+    with pytest.raises(ValueError, match="'enhanced' needs a trained enhancer"):
+        run.clips(run.manifest, ("dark", "enhanced"))
     with pytest.raises(FileNotFoundError, match="no checkpoint at"):
         stages.load_checkpoint(tmp_path / "none.pt")
     (tmp_path / "text.pt").write_text("not a checkpoint")
@@ -148,11 +160,6 @@ def test_bad_names_and_files_are_refused(make_run: Callable[..., Run], tmp_path:
         stages.load_checkpoint(tmp_path / "text.pt")
     with pytest.raises(ValueError, match="unknown data set"):
         open_run("smoke", "kinetics")
-
-
-def test_studies_name_arms() -> None:
-    assert all(name in ARMS for arms in STUDIES.values() for name in arms)
-    assert all(need in ARMS for arm in ARMS.values() for need in arm.needs)
 
 
 def test_the_epoch_of_lowest_validation_loss_is_kept() -> None:
@@ -206,51 +213,51 @@ def test_kinds_of_views(monkeypatch: pytest.MonkeyPatch) -> None:
         views("audio")
 
 
-def test_selection_can_look_at_the_test_clips_and_says_so(
+def test_selection_on_the_test_clips_is_possible_and_recorded(
     make_run: Callable[..., Run],
 ) -> None:
-    """The lineage's habit: then the selecting clips are the tested ones, loss for loss."""
+    """As prior code does it: then the clips that select are the tested ones, loss for loss."""
     assert stages.ensure(make_run("val"), "dark").result["selected_on"] == "val"
     run = make_run("test", select_on="test")
     trained = stages.ensure(run, "dark")
     assert trained.result["selected_on"] == "test"
     best = trained.history.loc[trained.history["val_loss"].idxmin()]
     assert best["val_top1"] == pytest.approx(trained.result["top1"])
-    clips = load_clips(run, ARMS["dark"], {})
+    clips = trained.recipe.clips(run, {})
     assert clips["val"].manifest == clips["test"].manifest != clips["train"].manifest
 
 
-def test_the_key_holds_what_decides_and_nothing_else(
+def test_the_key_depends_only_on_what_can_change_a_result(
     make_run: Callable[..., Run], tmp_path: Path
 ) -> None:
     config = make_run().config
     same = {"workers": 3, "checkpoint_minutes": 0.5, "checkpoint_activations": True}
-    assert settings(config) == settings(config.with_(**same))
-    assert settings(config) != settings(config.with_(select_on="test"))
+    assert result_settings(config) == result_settings(config.with_(**same))
+    assert result_settings(config) != result_settings(config.with_(select_on="test"))
     for name, content in (("a.pt", b"one"), ("b.pt", b"one"), ("c.pt", b"two")):
         (tmp_path / name).write_bytes(content)
-    a, b, c = (settings(config.with_(weights=str(tmp_path / f"{n}.pt"))) for n in "abc")
+    a, b, c = (result_settings(config.with_(weights=str(tmp_path / f"{n}.pt"))) for n in "abc")
     assert a == b != c
     with pytest.raises(FileNotFoundError, match="no weights at"):
-        settings(config.with_(weights=str(tmp_path / "d.pt")))
+        result_settings(config.with_(weights=str(tmp_path / "d.pt")))
 
 
 def test_pretrained_weights_start_every_arm_but_one_with_an_init(
     make_run: Callable[..., Run], tmp_path: Path
 ) -> None:
     torch.manual_seed(9)
-    backbone = build(ARMS["dark"], make_run().config, 2).backbone.state_dict()
+    backbone = stages.find("dark").network(2, make_run().config).backbone.state_dict()
     torch.save(backbone, tmp_path / "own.pt")
     run = make_run(weights=str(tmp_path / "own.pt"))
     for name in ("dark", "teacher", "ssl-a"):
-        arm = ARMS[name]
-        model = make_task(run, arm, {}, load_clips(run, arm, {})).model
+        model = task_of(run, name).model
         start = (model.student if name == "ssl-a" else model).backbone.state_dict()
         assert equal(start, backbone)
     student = stages.ensure(run, "ssl-a-kd")
-    needed = {name: stages.ensure(run, name) for name in student.arm.needs}
-    task = make_task(run, student.arm, needed, load_clips(run, student.arm, {}))
-    pretrained = needed["ssl-a"].model().student.backbone.state_dict()
+    assert student.recipe.needs == ("ssl-a", "teacher")
+    ssl_a, teacher = (stages.ensure(run, name) for name in student.recipe.needs)
+    task = task_of(run, "ssl-a-kd", ssl_a=ssl_a, teacher=teacher)
+    pretrained = ssl_a.model().student.backbone.state_dict()
     assert equal(task.model.backbone.state_dict(), pretrained)
     assert not equal(pretrained, backbone)
 
@@ -259,25 +266,23 @@ def test_pretrained_weights_start_a_published_system_too(
     make_run: Callable[..., Run], tmp_path: Path
 ) -> None:
     """Public files have a classifier of their own, which is left out."""
-    run, arm = make_run(), stages.find("baselines/resnet3d-18")
+    name = "baselines/resnet3d-18"
     with pytest.raises(FileNotFoundError, match="no weights for resnet3d-18 at"):
-        make_task(make_run(weights="nowhere.pth"), arm, {}, load_clips(run, arm, {}))
+        task_of(make_run(weights="nowhere.pth"), name)
     torch.manual_seed(9)
     public = resnet3d(18, 400, "demo").state_dict()
     torch.save({"state_dict": {f"module.{k}": v for k, v in public.items()}}, tmp_path / "r.pth")
     run = make_run(weights=str(tmp_path / "r.pth"))
-    network = make_task(run, arm, {}, load_clips(run, arm, {})).model.network.state_dict()
+    network = task_of(run, name).model.network.state_dict()
     kept = {name: value for name, value in public.items() if not name.startswith("fc.")}
     assert kept and all(torch.equal(network[name], value) for name, value in kept.items())
 
 
 def test_what_a_stage_does_not_train_is_frozen(make_run: Callable[..., Run]) -> None:
-    """DDP waits for the gradient of every weight that asks for one."""
+    """DDP waits for the gradient of every weight that requires one."""
     run, frozen = make_run(), {}
     for name in ("dark", "dff", "teacher", "ssl-a"):
-        arm = ARMS[name]
-        here = replace(run, config=run.config.with_(**arm.changes))
-        task = make_task(here, arm, {}, load_clips(here, arm, {}))
+        task = task_of(replace(run, config=stages.find(name).settings(run.config)), name)
         batch = next(loop.loader(task.clips, loop.epoch_batches(task, Share(4, 1), 0, 0)))
         task.loss(task.model, batch, torch.Generator().manual_seed(0))["loss"].backward()
         weights = dict(task.model.named_parameters())

@@ -1,4 +1,4 @@
-"""What `test_distributed.py` lets a process do, alone or as one of two.
+"""What a process of `test_distributed.py` does, alone or as one of two.
 
 Nothing is drawn at random (whole frames, no flip, no dropout), because processes draw each for
 themselves.
@@ -21,8 +21,6 @@ from actlumos.data.clips import Batch, Clips
 from actlumos.data.published.folder import folder
 from actlumos.evaluation.evaluate import predict
 from actlumos.runtime import distributed
-from actlumos.stages import distill, pretrain, supervised, teacher
-from actlumos.stages.build import build
 from actlumos.stages.runs import Run, open_run
 
 PLAIN = {
@@ -57,7 +55,7 @@ def open_tiny(home: Path, videos: Path, name: str, **changes: Any) -> Run:
 
 
 def open_with_missing_clips(home: Path, videos: Path) -> Run:
-    """A run that skips: one clip of each split is not where the list says it is."""
+    """A run that skips: one clip of each split is missing at its listed place."""
     skipping = {"on_bad_clip": "skip", "cache_frames": False, "batch_size": 8, "workers": 1}
     run = open_tiny(home, videos, "skipping", **skipping)
     clips = list(run.manifest.clips)
@@ -68,21 +66,26 @@ def open_with_missing_clips(home: Path, videos: Path) -> Run:
     return run
 
 
-def loss_and_gradients(arm_name: str, share_of_8: slice) -> dict[str, Any]:
+class Untrained:
+    """Stands in for a `Trained` whose network has its first weights, for the loss alone."""
+
+    def __init__(self, name: str, run: Run) -> None:
+        self.recipe, self.directory = stages.find(name), run.directory / name
+        self.result = {"key": name}
+        self.network = self.recipe.network(3, self.recipe.settings(run.config))
+
+    def model(self, device: torch.device | None = None) -> nn.Module:
+        return self.network.to(device).eval()
+
+
+def loss_and_gradients(run: Run, name: str, share_of_8: slice) -> dict[str, Any]:
     """One forward and backward pass of a stage over a part of eight fixed clips."""
-    arm, settings = stages.find(arm_name), config()
-    settings = settings.with_(**arm.changes)
+    recipe = stages.find(name)
+    run = replace(run, config=recipe.settings(run.config))
     torch.manual_seed(0)
-    model = build(arm, settings, 3)
-    if arm_name == "kd":
-        adviser = build(stages.find("teacher"), settings, 3)
-        task = distill.task(model, adviser, None, None, settings, None)
-    elif arm.stage == "pretrain":
-        task = pretrain.task(model, None, arm.views, settings)
-    elif arm.stage == "teacher":
-        task = teacher.task(model, None, None, settings)
-    else:
-        task = supervised.task(model, arm.streams, None, None, settings)
+    model = recipe.network(3, run.config)
+    needed = {need: Untrained(need, run) for need in recipe.needs}
+    task = recipe.task(model, {"train": None, "val": None}, run, needed)
     clip = torch.randint(0, 255, (8, 2, 4, 24, 32, 3), dtype=torch.uint8)
     label = torch.tensor([0, 1, 2, 0, 0, 1, 1, 2])
     batch = Batch(clip[share_of_8], label[share_of_8], torch.arange(8)[share_of_8], torch.empty(0))
@@ -101,7 +104,7 @@ def logits_of_all(videos: Path, batch_size: int) -> tuple[torch.Tensor, torch.Te
     """Logits of the folder's twenty clips, in batches of twice the size."""
     settings = config(batch_size=batch_size)
     torch.manual_seed(0)
-    model = build(stages.find("dark"), settings, 2)
+    model = stages.find("dark").network(2, settings)
     clips = Clips(folder(videos), frames=4, stride=4, short_clips="span", size=(24, 32))
     return predict(model, clips, ("dark",), settings)
 
@@ -127,22 +130,23 @@ def trained(run: Run, arm: str) -> dict[str, Any]:
 
 
 def work(home: Path, videos: Path) -> dict[str, Any]:
-    """All that one process does; the single process that it is compared with does the same."""
+    """What one process does; the single process that it is compared with does the same."""
     rank, processes = distributed.rank(), distributed.world_size()
     half = slice(rank * 8 // processes, (rank + 1) * 8 // processes)
     rows = torch.arange(3.0 + rank, requires_grad=True)[:, None] * torch.ones(1, 2)
     clip = torch.randn(8, 5, 2, 3, 3, generator=torch.Generator().manual_seed(3)).double()
-    answers = {
+    run = open_tiny(home, videos, "run")
+    found = {
         "rows": distributed.gather(rows).detach(),
-        "says": distributed.exchange(f"process {rank}"),
+        "exchanged": distributed.exchange(f"process {rank}"),
         "main": distributed.from_main(lambda: f"from {rank}"),
-        "losses": {name: loss_and_gradients(name, half) for name in LOSSES},
+        "losses": {name: loss_and_gradients(run, name, half) for name in LOSSES},
         "norms": {
             "3d": one_norm(nn.BatchNorm3d, clip[half]),
             "1d": one_norm(nn.BatchNorm1d, clip[half, :, 0, 0, 0]),
         },
         "logits": {size: logits_of_all(videos, size) for size in (4, 10)},
-        "arms": {arm: trained(open_tiny(home, videos, "run"), arm) for arm in TRAINED},
+        "arms": {arm: trained(run, arm) for arm in TRAINED},
         "passes": trained(
             open_tiny(home, videos, "passes", batch_size=8 // processes, accumulate=2 * processes),
             "dark",
@@ -151,11 +155,11 @@ def work(home: Path, videos: Path) -> dict[str, Any]:
     }
     distributed.exchange("done")  # the first process may still be writing
     files = [path.relative_to(home).as_posix() for path in home.glob("*/**/*") if path.is_file()]
-    return answers | {"files": files}
+    return found | {"files": files}
 
 
 def one_process(rank: int, port: int, home: Path, videos: Path) -> None:
-    """One process and its work; `port` 0: it is alone. The answers go to a file.
+    """One process and its work; `port` 0: it is alone. The results go to a file.
 
     In float64, where rounding stays small. In float32 it does not: AdamW divides a gradient by
     its own size, so one that is all rounding (a bias before batch norm) moves its weight as far
@@ -164,7 +168,7 @@ def one_process(rank: int, port: int, home: Path, videos: Path) -> None:
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
     torch.Tensor.float = torch.Tensor.double
-    multiprocessing.set_start_method("fork", force=True)  # for loaders: else they import all anew
+    multiprocessing.set_start_method("fork", force=True)  # a spawned loader imports all again
     os.environ["ACTLUMOS_HOME"] = str(home)
     if port:
         os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}

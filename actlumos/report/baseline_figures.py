@@ -28,7 +28,7 @@ from actlumos.report.style import (
     styled,
 )
 
-LOOKS = {"faithful": (GREEN, "o"), "lineage": (BLUE, "s"), "reconstruction": (VERMILION, "D")}
+LOOKS = {"faithful": (GREEN, "o"), "prior code": (BLUE, "s"), "reconstruction": (VERMILION, "D")}
 """Colour and marker of each status."""
 
 SHARED = "#FFF3D6"

@@ -155,7 +155,8 @@ class Recipe(ABC):
 def _plain(value: Any) -> Any:
     """A value for JSON: functions by their full name, a `partial` with its arguments."""
     if isinstance(value, partial):
-        return [_plain(value.func), dict(value.keywords)]
+        keywords = {name: _plain(given) for name, given in value.keywords.items()}
+        return [_plain(value.func), *map(_plain, value.args), keywords]
     if callable(value):
         return f"{value.__module__}.{value.__qualname__}"
     return dict(value) if isinstance(value, Mapping) else value
