@@ -7,10 +7,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import confusion_matrix, top_k_accuracy_score
+from sklearn.metrics import top_k_accuracy_score
 
 from actlumos.evaluation import embed
-from actlumos.evaluation.evaluate import confusion, restrict, score, top_k, wilson
+from actlumos.evaluation.evaluate import restrict, score, top_k
+from actlumos.evaluation.stats import wilson
 
 
 @pytest.fixture
@@ -29,10 +30,16 @@ def test_top_k_is_scikit_learns(scored: tuple[torch.Tensor, torch.Tensor], k: in
     assert top_k(logits, labels, k) == pytest.approx(100 * expected, abs=1e-4)
 
 
-def test_confusion_is_scikit_learns(scored: tuple[torch.Tensor, torch.Tensor]) -> None:
+def test_confusion_counts_true_rows_and_predicted_columns(
+    scored: tuple[torch.Tensor, torch.Tensor],
+) -> None:
     logits, labels = scored
-    expected = confusion_matrix(labels, logits.argmax(1), labels=range(7))
-    np.testing.assert_array_equal(confusion(logits, labels), expected)
+    expected = np.zeros((7, 7), int)
+    for true, predicted in zip(labels.tolist(), logits.argmax(1).tolist(), strict=True):
+        expected[true, predicted] += 1
+    np.testing.assert_array_equal(score(logits, labels)["confusion"], expected)
+    absent = score(logits, labels.clamp(max=3))["confusion"]
+    assert np.shape(absent) == (7, 7) and not np.sum(absent[4:])
 
 
 def test_score_agrees_with_itself(scored: tuple[torch.Tensor, torch.Tensor]) -> None:
@@ -46,22 +53,17 @@ def test_score_agrees_with_itself(scored: tuple[torch.Tensor, torch.Tensor]) -> 
 
 def test_wilson_of_a_worked_example() -> None:
     # Newcombe (1998), table I: 81 of 263 -> 0.2553 to 0.3662.
-    assert wilson(81, 263) == pytest.approx((25.53, 36.62), abs=0.005)
+    assert wilson(100 * 81 / 263, 263) == pytest.approx((25.53, 36.62), abs=0.005)
     assert wilson(0, 20) == pytest.approx((0, 16.11), abs=0.01)
 
 
 @given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_wilson_holds_the_share_and_mirrors(counts: tuple[int, int]) -> None:
     correct, n = counts
-    low, high = wilson(correct, n)
+    low, high = wilson(100 * correct / n, n)
     assert -1e-9 <= low <= 100 * correct / n + 1e-9
     assert 100 * correct / n - 1e-9 <= high <= 100 + 1e-9
-    assert wilson(n - correct, n) == pytest.approx((100 - high, 100 - low), abs=1e-9)
-
-
-def test_wilson_refuses_impossible_counts() -> None:
-    with pytest.raises(ValueError, match="correct=5, n=4"):
-        wilson(5, 4)
+    assert wilson(100 * (n - correct) / n, n) == pytest.approx((100 - high, 100 - low), abs=1e-9)
 
 
 def test_restrict_orders_columns_by_name() -> None:
