@@ -33,6 +33,7 @@ class Config:
     stride: int
     short_clips: str
     on_bad_clip: str
+    reader: str
     frame_size: tuple[int, int]
     crop_size: tuple[int, int]
     crop_scales: tuple[float, ...]

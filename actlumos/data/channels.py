@@ -19,7 +19,7 @@ from torch import Tensor
 from actlumos.data.cache import ClipCache
 from actlumos.data.clips import Clips, Item, Request
 from actlumos.data.manifest import Manifest
-from actlumos.data.video import read_clip, resize_frames, sample_indices
+from actlumos.data.video import resize_frames, sample_indices
 from actlumos.runtime.files import sweep
 
 _FRAMES_AT_ONCE = 64
@@ -68,11 +68,11 @@ class DerivedCache(ClipCache):
         Raises:
             VideoError: the frames are not kept and the video cannot be read.
         """
-        source = ClipCache(self.directory, self.size)
+        source = ClipCache(self.directory, self.size, reader=self.reader)
         if source.holds(manifest, index):
             frames = np.load(source.file(manifest, index))
         else:
-            whole = read_clip(manifest.path(index), np.arange(manifest.clips[index].frames))
+            whole = self.read(manifest.path(index), manifest.clips[index].frames)
             frames = resize_frames(whole, self.size)
         sweep(self.file(manifest, index))
         self.keep(manifest, index, self.compute(frames))

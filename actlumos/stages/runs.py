@@ -121,7 +121,8 @@ class Run:
         cache = None
         if self.config.cache_frames:
             size, policy = self.config.frame_size, self.config.on_bad_clip
-            cache = build_cache(manifest, size, self.cache_directory, on_bad_clip=policy)
+            how = {"on_bad_clip": policy, "reader": self.config.reader}
+            cache = build_cache(manifest, size, self.cache_directory, **how)
         return self._clips(manifest, cache, stored)
 
     def _clips(
@@ -134,6 +135,7 @@ class Run:
             "size": self.config.frame_size,
             "cache": cache,
             "on_bad_clip": self.config.on_bad_clip,
+            "reader": self.config.reader,
         }
         return StackedClips(manifest, derived=stored, **how) if stored else Clips(manifest, **how)
 

@@ -13,7 +13,7 @@ from actlumos.data.cache import ClipCache, fill
 from actlumos.data.channels import DerivedCache
 from actlumos.data.clips import Clips
 from actlumos.data.manifest import Manifest
-from actlumos.data.video import read_clip, resize_frames
+from actlumos.data.video import resize_frames
 from actlumos.stages.runs import Run
 from actlumos.views.flow import FlowSettings, flow_cache
 from actlumos.views.streams import STORED
@@ -26,7 +26,7 @@ class LightCache(DerivedCache):
     def add(self, manifest: Manifest, index: int) -> None:
         """Decode and keep the normal-light original of clip `index`."""
         path = manifest.root / "light" / manifest.clips[index].path
-        frames = read_clip(path, np.arange(manifest.clips[index].frames))
+        frames = self.read(path, manifest.clips[index].frames)
         self.keep(manifest, index, resize_frames(frames, self.size))
 
 
@@ -53,15 +53,16 @@ def clips(
 
 
 def _cache(run: Run, name: str, lit: tuple[nn.Module, str] | None) -> DerivedCache:
-    frames = ClipCache(run.cache_directory, run.config.frame_size)
+    frames = ClipCache(run.cache_directory, run.config.frame_size, reader=run.config.reader)
     if name == "flow":
         return flow_cache(frames, _flow_settings(run))
     place = frames.directory, frames.size
     if name == "light":
         run.render_light()
-        return LightCache(*place, "light", 3, _unused)
+        return LightCache(*place, "light", 3, _unused, reader=frames.reader)
     network, key = lit
-    return DerivedCache(*place, f"lit-{digest(key)}", 3, network.enhance_frames)
+    name = f"lit-{digest(key)}"
+    return DerivedCache(*place, name, 3, network.enhance_frames, reader=frames.reader)
 
 
 def _unused(frames: np.ndarray) -> np.ndarray:

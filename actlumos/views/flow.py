@@ -175,7 +175,8 @@ def apply_flow_crop(moved: Tensor, crop: Crop, size: tuple[int, int]) -> Tensor:
 
 def flow_cache(frames: ClipCache, settings: FlowSettings) -> DerivedCache:
     """The cache of one kind of flow, beside the frames; `cache.fill` computes what it lacks."""
-    return DerivedCache(frames.directory, frames.size, settings.name, 2, settings.levels)
+    place, reader = (frames.directory, frames.size), frames.reader
+    return DerivedCache(*place, settings.name, 2, settings.levels, reader=reader)
 
 
 def _check_choice(method: str, enhancement: str, step: int) -> None:
