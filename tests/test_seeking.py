@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from actlumos.data import video
 from actlumos.data.film import Film, opened
-from actlumos.data.seeking import FAR, sought, stamps, timetable, unnumbered
+from actlumos.data.seeking import far, sought, stamps, timetable, unnumbered
 from actlumos.data.video import read_clip
 
 FRAMES = 120
@@ -170,7 +170,7 @@ def test_damage_in_what_has_to_be_decoded_is_an_error_either_way(tmp_path: Path)
 def test_late_windows_of_long_clips_are_sought_and_early_ones_are_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = write(tmp_path / "long.mp4", range(FAR + 60), g="50", bf="2")
+    path = write(tmp_path / "long.mp4", range(320), g="50", bf="2")
     calls = []
 
     def watched(film: Film, needed: list[int], frames: int) -> dict[int, np.ndarray] | None:
@@ -178,11 +178,17 @@ def test_late_windows_of_long_clips_are_sought_and_early_ones_are_decoded(
         return sought(film, needed, frames)
 
     monkeypatch.setattr(video, "sought", watched)
-    late, early = [FAR + 9, FAR + 3, FAR + 9], [0, FAR - 1]
-    np.testing.assert_array_equal(read_clip(path, late, FAR + 60), read_clip(path, late))
+    late, early = [265, 259, 265], [0, 255]
+    np.testing.assert_array_equal(read_clip(path, late, 320), read_clip(path, late))
     assert len(calls) == 1
-    np.testing.assert_array_equal(read_clip(path, early, FAR + 60), read_clip(path, early))
+    np.testing.assert_array_equal(read_clip(path, early, 320), read_clip(path, early))
     assert len(calls) == 1
-    with pytest.raises(video.VideoError, match=f"has {FAR + 60} frames"):
-        read_clip(path, [FAR + 60], FAR + 60)
-    np.testing.assert_array_equal(read_clip(path, late, FAR + 61), read_clip(path, late))
+    with pytest.raises(video.VideoError, match="has 320 frames"):
+        read_clip(path, [320], 320)
+    np.testing.assert_array_equal(read_clip(path, late, 321), read_clip(path, late))
+
+
+def test_the_longer_a_clip_the_later_a_window_that_is_sought() -> None:
+    assert not far([0, 60], 64) and not far([255, 256], 300) and far([256, 257], 300)
+    assert far([0, 1, 299], 300)  # a gap inside is left out as well
+    assert not far([900], 30_000) and far([940], 30_000)

@@ -23,7 +23,7 @@ from av.video.frame import PictureType
 from actlumos.data.errors import VideoError
 from actlumos.data.film import Film
 
-FAR = 256  # frames: what is nearer is reached sooner by decoding
+_FAR, _SHARE = 256, 32  # reading all packets costs about as much as decoding 1/32 of the frames
 _WORTH = 16  # frames that a jump must save, once the packets have been read
 _RESTARTING = frozenset(
     ("av1", "h264", "hevc", "mjpeg", "mpeg1video", "mpeg2video", "mpeg4", "vp8", "vp9")
@@ -37,6 +37,16 @@ class Timetable(NamedTuple):
     shown: np.ndarray
     keys: np.ndarray
     places: np.ndarray
+
+
+def far(needed: Sequence[int], frames: int) -> bool:
+    """Whether so many frames can be left out that reading all packets pays.
+
+    Args:
+        needed: frame numbers, ascending.
+        frames: the clip's number of frames.
+    """
+    return int(np.diff(needed, prepend=0).max()) >= max(_FAR, frames // _SHARE)
 
 
 def sought(film: Film, needed: Sequence[int], frames: int) -> dict[int, np.ndarray] | None:

@@ -24,7 +24,7 @@ import numpy as np
 from actlumos.data.errors import VideoError, damaged, past_the_end
 from actlumos.data.film import Film, opened
 from actlumos.data.frame_folder import PICTURES, FrameFolder
-from actlumos.data.seeking import FAR, sought
+from actlumos.data.seeking import far, sought
 
 __all__ = [
     "PICTURES",
@@ -131,8 +131,7 @@ def checked(path: str | Path, indices: Sequence[int] | np.ndarray) -> np.ndarray
 
 def _sought(path: str | Path, needed: list[int], frames: int) -> dict[int, np.ndarray] | None:
     """The frames through keyframes, None where that saves little or is not certain."""
-    jumps = np.diff(needed, prepend=0)
-    if jumps.max() < FAR or needed[-1] >= frames or Path(path).is_dir():
+    if not far(needed, frames) or needed[-1] >= frames or Path(path).is_dir():
         return None
     with opened(path) as film:
         return sought(film, needed, frames)
