@@ -70,6 +70,7 @@ class Config(NetworkConfig):
     stride: int
     short_clips: str
     on_bad_clip: str
+    reader: str
     frame_size: tuple[int, int]
     crop_size: tuple[int, int]
     crop_scales: tuple[float, ...]

@@ -41,7 +41,10 @@ def test_training_step(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_decoding(tiny_videos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("decord")
-    run("decoding.py", str(tiny_videos), "--clips=3")
+    run("decoding.py", str(tiny_videos), "--clips=3", "--minutes=0.2")
     printed = capsys.readouterr().out
     assert re.search(r"(?m)^3 clips, up to 64 frames each, one thread$", printed)
     assert re.search(r"(?m)^ratio .* [\d.]+; frames differ in 0 \[\]$", printed)
+    late = printed[printed.index("0.2 minutes, 64 frames from 150 of 300 on") :]
+    for name in ("pyav, from the first frame", "pyav", "decord", "decord alone"):
+        assert re.search(rf"(?m)^{name} +[\d.]+ ms$", late)

@@ -88,7 +88,7 @@ def test_the_item_is_writable_and_the_cache_stays_as_it_was(
 def test_what_is_kept_is_not_decoded_again(
     listed: Manifest, cache: ClipCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("actlumos.data.cache.read_clip", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr(ClipCache, "read", lambda *_: pytest.fail("decoded again"))
     for same in (listed, listed.select("test"), listed.unlabeled(), replace(listed, name="other")):
         assert build_cache(same, SIZE, cache.directory) == cache
 
@@ -119,14 +119,14 @@ def test_an_interrupted_build_leaves_whole_files_and_goes_on(
 ) -> None:
     done = []
 
-    def interrupted(path: Path, indices: np.ndarray) -> np.ndarray:
+    def interrupted(_: ClipCache, path: Path, frames: int) -> np.ndarray:
         if len(done) == 7:
             raise KeyboardInterrupt
         done.append(path)
-        return read_clip(path, indices)
+        return read_clip(path, range(frames))
 
     with monkeypatch.context() as patch:
-        patch.setattr("actlumos.data.cache.read_clip", interrupted)
+        patch.setattr(ClipCache, "read", interrupted)
         with pytest.raises(KeyboardInterrupt):
             build_cache(listed, SIZE, tmp_path, workers=1)
     kept = ClipCache(tmp_path, SIZE)

@@ -120,6 +120,8 @@ def test_nothing_unchanged_is_decoded_twice(
     changed.write_bytes(changed.read_bytes()[:500])
     assert not verify("arid-layout", copy, report=report).ok
     assert seen[5:] == ["Run_2_1.mp4"]
+    verify("arid-layout", copy, report=report)
+    assert seen[6:] == ["Run_2_1.mp4"]  # what was damaged is looked at again
 
 
 def test_an_interrupted_check_keeps_what_it_did(

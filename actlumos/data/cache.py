@@ -11,7 +11,7 @@ import io
 import math
 import zlib
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -21,7 +21,8 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from actlumos.data.manifest import Manifest
-from actlumos.data.video import VideoError, read_clip, resize_frames
+from actlumos.data.readers import reader as reader_of
+from actlumos.data.video import VideoError, resize_frames
 from actlumos.runtime.files import DiskFull, atomic_write, sweep
 from actlumos.runtime.text import shown
 
@@ -34,11 +35,13 @@ class ClipCache:
     """Decoded frames at one size, one file `[frames, H, W, 3]` uint8 (.npy) per clip.
 
     A file is named after the digest of its video, so splits, pools and data sets that share a
-    clip share its frames, and a changed video never meets old frames.
+    clip share its frames, and a changed video never meets old frames. Frames of another reader
+    than PyAV lie in a folder of their own.
     """
 
     directory: Path
     size: tuple[int, int]
+    reader: str = field(default="pyav", kw_only=True)
 
     @property
     def work(self) -> str:
@@ -57,7 +60,9 @@ class ClipCache:
             stat = path.stat()
             text = f"{path.as_posix()} {stat.st_size} {stat.st_mtime_ns}"
             key = hashlib.sha256(text.encode()).hexdigest()
-        return self.directory / f"{self.size[0]}x{self.size[1]}" / f"{key}.npy"
+        folder = f"{self.size[0]}x{self.size[1]}"
+        folder += "" if self.reader == "pyav" else f"-{self.reader}"
+        return self.directory / folder / f"{key}.npy"
 
     def shape(self, manifest: Manifest, index: int) -> tuple[int, int, int, int]:
         """What clip `index` is kept as: `(frames, H, W, channels)`."""
@@ -85,9 +90,17 @@ class ClipCache:
         Raises:
             VideoError: the video is missing, damaged or shorter than listed.
         """
-        frames = read_clip(manifest.path(index), np.arange(manifest.clips[index].frames))
+        frames = self.read(manifest.path(index), manifest.clips[index].frames)
         sweep(self.file(manifest, index))
         self.keep(manifest, index, frames)
+
+    def read(self, path: Path, frames: int) -> np.ndarray:
+        """All `frames` frames of a video, uint8 `[frames, height, width, 3]`.
+
+        Raises:
+            VideoError: the video is missing, damaged or shorter.
+        """
+        return reader_of(self.reader)(path, np.arange(frames), frames)
 
     def keep(self, manifest: Manifest, index: int, frames: np.ndarray) -> None:
         """Resize and keep decoded frames, uint8 `[frames, height, width, C]`, as clip `index`.
@@ -111,6 +124,7 @@ def build_cache(
     directory: str | Path,
     workers: int = 2,
     on_bad_clip: str = "error",
+    reader: str = "pyav",
 ) -> ClipCache:
     """Decode every clip of a manifest once; what is there already is only looked at.
 
@@ -125,11 +139,14 @@ def build_cache(
         directory: the cache's folder; one folder may serve all data sets and sizes.
         workers: number of decoding threads.
         on_bad_clip: `skip` leaves a clip that cannot be decoded out of the cache.
+        reader: what decodes, see `actlumos.data.readers`.
 
     Raises:
+        ValueError: the reader is unknown or not installed.
         VideoError: a clip is missing, damaged or shorter than listed, and `on_bad_clip` is `error`.
     """
-    cache = ClipCache(Path(directory), (int(size[0]), int(size[1])))
+    reader_of(reader)
+    cache = ClipCache(Path(directory), (int(size[0]), int(size[1])), reader=reader)
     return fill(cache, manifest, workers, on_bad_clip)
 
 

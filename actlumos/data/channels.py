@@ -19,7 +19,7 @@ from torch import Tensor
 from actlumos.data.cache import ClipCache
 from actlumos.data.clips import Clips, Item, Request
 from actlumos.data.manifest import Manifest
-from actlumos.data.video import read_clip, resize_frames, sample_indices
+from actlumos.data.video import resize_frames, sample_indices
 from actlumos.runtime.files import sweep
 
 
@@ -61,11 +61,11 @@ class ChannelCache(ClipCache):
         Raises:
             VideoError: the frames are not kept and the video cannot be read.
         """
-        source = ClipCache(self.directory, self.size)
+        source = ClipCache(self.directory, self.size, reader=self.reader)
         if source.holds(manifest, index):
             frames = np.load(source.file(manifest, index))
         else:
-            whole = read_clip(manifest.path(index), np.arange(manifest.clips[index].frames))
+            whole = self.read(manifest.path(index), manifest.clips[index].frames)
             frames = resize_frames(whole, self.size)
         sweep(self.file(manifest, index))
         self.keep(manifest, index, self.compute(frames))
@@ -78,7 +78,7 @@ class NormalLightCache(ChannelCache):
     def add(self, manifest: Manifest, index: int) -> None:
         """Decode and keep the normal-light original of clip `index`."""
         path = manifest.root / "light" / manifest.clips[index].path
-        frames = read_clip(path, np.arange(manifest.clips[index].frames))
+        frames = self.read(path, manifest.clips[index].frames)
         self.keep(manifest, index, resize_frames(frames, self.size))
 
 

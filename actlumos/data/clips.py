@@ -21,7 +21,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from actlumos.data.cache import ClipCache, advised, build_cache
 from actlumos.data.manifest import Manifest
-from actlumos.data.video import POLICIES, VideoError, read_clip, resize_frames, sample_indices
+from actlumos.data.readers import reader as reader_of
+from actlumos.data.video import POLICIES, VideoError, resize_frames, sample_indices
 
 __all__ = [
     "Batch",
@@ -75,13 +76,14 @@ class Clips(Dataset[Item]):
         cache: where `build_cache` has put these clips; without it each request decodes.
         on_bad_clip: `error` raises at a clip that cannot be read; `skip` gives an item without a
             clip, which `collate` leaves out of the batch.
+        reader: what decodes where there is no cache, see `actlumos.data.readers`.
 
     Attributes:
         skipped: numbers of the clips that `loader` met and could not read. It is the one thing
             here that changes, so a checkpoint keeps it (`state_dict`).
 
     Raises:
-        ValueError: a policy is unknown, the cache has another size or lacks a clip.
+        ValueError: a policy or the reader is unknown, the cache has another size or lacks a clip.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class Clips(Dataset[Item]):
         size: tuple[int, int],
         cache: ClipCache | None = None,
         on_bad_clip: str = "error",
+        reader: str = "pyav",
     ) -> None:
         if short_clips not in POLICIES:
             raise ValueError(f"unknown short-clip policy {short_clips!r}: choose {POLICIES}")
@@ -103,6 +106,7 @@ class Clips(Dataset[Item]):
             raise ValueError(f"the cache holds frames of {cache.size}, not {tuple(size)}")
         self.manifest, self.frames, self.stride = manifest, frames, stride
         self.short_clips, self.size = short_clips, (size[0], size[1])
+        self._reader = reader_of(reader)
         self.skips, self.skipped = on_bad_clip == "skip", set[int]()
         self._kept = [cache.find(manifest, i) for i in range(len(manifest))] if cache else None
         absent = sum(path is None for path in self._kept or ())
@@ -149,7 +153,8 @@ class Clips(Dataset[Item]):
 
     def _read(self, index: int, wanted: np.ndarray) -> np.ndarray:
         if self._kept is None:
-            return resize_frames(read_clip(self.manifest.path(index), wanted), self.size)
+            path, frames = self.manifest.path(index), self.manifest.clips[index].frames
+            return resize_frames(self._reader(path, wanted, frames), self.size)
         kept = self._kept[index]
         if kept is None:
             raise VideoError(f"{self.manifest.path(index)} could not be decoded into the cache")

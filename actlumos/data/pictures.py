@@ -20,7 +20,6 @@ from actlumos.data.errors import VideoError
 from actlumos.runtime.text import shown
 
 PICTURES = (".jpg", ".jpeg", ".png")
-ASSUMED_FPS = 30.0
 
 _Series = dict[str, dict[int, list[Path]]]
 _SHOWN = 6
@@ -29,7 +28,7 @@ _SHOWN = 6
 class PictureFolder:
     """The pictures of a folder, as if they were a film."""
 
-    fps, claimed, trust = ASSUMED_FPS, 0, 1.0
+    fps = 30.0  # assumed: a folder has no rate
 
     def __init__(self, path: Path) -> None:
         self._files = frames_in(path)
@@ -61,6 +60,14 @@ class PictureFolder:
                 f"{shown(file)}: pictures of one folder differ in size ({sizes}): resize them"
             )
         return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+    def shape(self, file: Path) -> tuple[int, ...]:
+        """The shape of a picture, which is decoded for it."""
+        return self.picture(file).shape
+
+    def claim(self, frames: int) -> tuple[int, bool]:
+        """A folder has no container that could claim another number of frames."""
+        return frames, False
 
 
 def pictures_in(folder: Path) -> list[Path]:

@@ -1,13 +1,13 @@
 """Video files: how long is this one, give me these frames, which frames make a clip.
 
-A clip is a video file or a folder of frame pictures (see `pictures`). Files are
-decoded by PyAV from the start, one thread a clip, opened anew each time. Nothing is sought and
-no count is believed: containers claim frames that they do not hold, and edit lists hide frames
-that they do hold. Random access that trusts a container's index repeats and misplaces frames on
-such files (seen with decord 0.6.0, which its users also report to hang on them).
+A clip is a video file or a folder of frame pictures (see `pictures`). Files are decoded by PyAV,
+one thread per clip, and opened again for each call. Decoding is sequential and does not trust the
+container's frame count: containers claim frames that they do not hold, and edit lists hide frames
+that they do hold. Late frames of a long clip are reached through its keyframes only where the
+result is certain to be the same (`actlumos.data.seeking`).
 
-Frames come at the stored size: sound and the pixels' aspect ratio are ignored, a rotation by
-quarter turns (telephones) is applied. A picture folder has no rate: 30 frames a second is assumed.
+Frames come at the stored size: sound and the pixels' aspect ratio are ignored; quarter turns and
+mirroring (telephones) are applied. A picture folder has no rate: 30 frames a second is assumed.
 """
 
 from __future__ import annotations
@@ -18,17 +18,27 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import av
 import cv2
 import numpy as np
-from av.stream import Disposition
-from av.video.reformatter import VideoReformatter
 
-from actlumos.data.errors import VideoError
-from actlumos.data.pictures import ASSUMED_FPS, PictureFolder
+from actlumos.data.errors import VideoError, damaged, past_the_end
+from actlumos.data.film import Film, opened
+from actlumos.data.pictures import PictureFolder
+from actlumos.data.seeking import far, sought
+
+__all__ = [
+    "POLICIES",
+    "Inspection",
+    "VideoError",
+    "VideoInfo",
+    "inspect",
+    "probe",
+    "read_clip",
+    "resize_frames",
+    "sample_indices",
+]
 
 POLICIES = ("loop", "span", "pad")
-_LOCAL = {"protocol_whitelist": "file"}  # a playlist called .mp4 must not reach for the network
 
 
 class VideoInfo(NamedTuple):
@@ -43,9 +53,9 @@ class VideoInfo(NamedTuple):
 class Inspection(NamedTuple):
     """A fully decoded clip, and what its container said beforehand.
 
-    `claimed` is the container's frame count, less what an edit list hides on purpose (where it
-    has none, duration x rate; 0 = it says neither). `short`: it claims more than it holds; a
-    count made from duration and rate must be missed by more than a tenth.
+    `claimed` is the number of decoded frames and of those that would fill the time that is
+    missing: the picture was shown for a shorter time than its own track lasts. `short`: that is
+    so; a length that comes without a count of frames must be missed by more than a tenth.
     """
 
     info: VideoInfo
@@ -60,14 +70,13 @@ def inspect(path: str | Path) -> Inspection:
         VideoError: missing, empty, without a picture, or a frame on the way is damaged.
     """
     frames = 0
-    with _opened(path) as source:
+    with _source(path) as source:
         for frame in source:
-            height, width, _ = source.picture(frame).shape
+            height, width, _ = source.shape(frame)
             frames += 1
         if not frames:
-            raise _damaged(path, "it holds no frame")
-        info = VideoInfo(frames, source.fps, height, width)
-        return Inspection(info, source.claimed, frames < source.claimed * source.trust)
+            raise damaged(path, "it holds no frame")
+        return Inspection(VideoInfo(frames, source.fps, height, width), *source.claim(frames))
 
 
 def probe(path: str | Path) -> VideoInfo:
@@ -79,12 +88,17 @@ def probe(path: str | Path) -> VideoInfo:
     return inspect(path).info
 
 
-def read_clip(path: str | Path, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+def read_clip(
+    path: str | Path, indices: Sequence[int] | np.ndarray, frames: int | None = None
+) -> np.ndarray:
     """The frames at `indices`, in that order; an index may occur more than once.
 
     Args:
         path: any container and codec that FFmpeg reads, or a folder of pictures.
         indices: `[T]`, each in 0..frames-1.
+        frames: the clip's length as `probe` has measured it. With it a window that starts late
+            in a long clip is sought, with the same result; without it everything up to the last
+            index is decoded.
 
     Returns:
         uint8 `[T, H, W, 3]`, RGB, at the stored size.
@@ -92,21 +106,58 @@ def read_clip(path: str | Path, indices: Sequence[int] | np.ndarray) -> np.ndarr
     Raises:
         ValueError: no index, or a negative one.
         VideoError: an index past the last frame that is there, or the file is missing or damaged
-            somewhere up to the last frame asked for.
+            somewhere in what has to be decoded, up to the last frame asked for.
+    """
+    wanted = checked(path, indices)
+    needed = np.unique(wanted).tolist()
+    kept = _sought(path, needed, frames) if frames else None
+    if kept is None:
+        kept = _decoded(path, needed)
+    return np.stack([kept[index] for index in wanted.tolist()])
+
+
+def checked(path: str | Path, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+    """The indices as int64 `[T]`.
+
+    Raises:
+        ValueError: no index, or a negative one.
     """
     wanted = np.asarray(indices, dtype=np.int64)
     if wanted.ndim != 1 or not wanted.size or wanted.min() < 0:
         raise ValueError(f"{path}: frame indices must be a row of numbers from 0 on, not {indices}")
-    last, needed, seen = int(wanted.max()), set(wanted.tolist()), 0
+    return wanted
+
+
+def _sought(path: str | Path, needed: list[int], frames: int) -> dict[int, np.ndarray] | None:
+    """The frames through keyframes, None where that saves little or is not certain."""
+    if not far(needed, frames) or needed[-1] >= frames or Path(path).is_dir():
+        return None
+    with opened(path) as film:
+        return sought(film, needed, frames)
+
+
+def _decoded(path: str | Path, needed: list[int]) -> dict[int, np.ndarray]:
+    """The frames by decoding from the first one."""
     kept: dict[int, np.ndarray] = {}
-    with _opened(path) as source:
+    left, seen = set(needed), 0
+    with _source(path) as source:
         for frame in source:
-            if seen in needed:
+            if seen in left:
                 kept[seen] = source.picture(frame)
             seen += 1
-            if seen > last:
-                return np.stack([kept[index] for index in wanted.tolist()])
-        raise _past_the_end(path, last, seen, source.claimed)
+            if seen > needed[-1]:
+                return kept
+        raise past_the_end(path, needed[-1], seen, source.claim(seen)[0])
+
+
+@contextmanager
+def _source(path: str | Path) -> Iterator[Film | PictureFolder]:
+    """The clip at `path`, opened."""
+    if Path(path).is_dir():
+        yield PictureFolder(Path(path))
+        return
+    with opened(path) as film:
+        yield film
 
 
 def resize_frames(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -160,88 +211,3 @@ def sample_indices(
     if policy == "loop":
         return steps % frames
     return np.minimum(steps, frames - 1)
-
-
-class _Film:
-    """The frames of an open container in the order of showing; a damaged one ends it."""
-
-    def __init__(self, path: str | Path, container: av.container.InputContainer) -> None:
-        self.path, self.container = path, container
-        pictures = [s for s in container.streams.video if not _is_cover(s)]
-        if not pictures:
-            raise _damaged(path, "it has no moving picture")
-        if pictures[0].codec_context is None:
-            raise _damaged(path, "no decoder knows its codec")
-        self.stream = pictures[0]
-        self.stream.codec_context.thread_count = 1  # clips are read side by side, not frames
-        self.rate = self.stream.average_rate or self.stream.guessed_rate
-        self.fps = float(self.rate or ASSUMED_FPS)
-        self.claimed, self.trust = self._claim()
-        self._rgb, self._size = VideoReformatter(), (0, 0)
-
-    def _claim(self) -> tuple[int, float]:
-        """The container's count, and what share of it must be there not to count as short.
-
-        A duration is shorter than the frame count where an edit list hides frames on purpose.
-        """
-        stream, counted = self.stream, self.stream.frames
-        if not self.rate:
-            return counted, 1.0
-        if counted:
-            lasting = (stream.duration or 0) * (stream.time_base or 0) * self.rate
-            return min(counted, round(lasting) or counted), 1.0
-        return round((self.container.duration or 0) / av.time_base * self.rate), 0.9
-
-    def __iter__(self) -> Iterator[av.VideoFrame]:
-        done = 0
-        try:
-            for frame in self.container.decode(self.stream):
-                if frame.is_corrupt:
-                    raise _damaged(self.path, f"frame {done} is damaged")
-                yield frame
-                done += 1
-        except av.FFmpegError as error:
-            raise _damaged(self.path, f"{error.strerror} after {done} frames") from error
-
-    def picture(self, frame: av.VideoFrame) -> np.ndarray:
-        """RGB, at the size of the first frame that was asked for, the right way up."""
-        width, height = self._size = self._size if any(self._size) else (frame.width, frame.height)
-        rgb = self._rgb.reformat(frame, width, height, format="rgb24").to_ndarray()
-        return np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90)))
-
-
-@contextmanager
-def _opened(path: str | Path) -> Iterator[_Film | PictureFolder]:
-    """The clip at `path`; whatever the decoder dislikes inside the block becomes a VideoError."""
-    path = Path(path)
-    if path.is_dir():
-        yield PictureFolder(path)
-        return
-    if not path.is_file():
-        raise VideoError(f"{path}: no such file; check the data set's root folder")
-    try:
-        with av.open(f"file:{path}", metadata_errors="replace", options=_LOCAL) as container:
-            yield _Film(path, container)
-    except av.FFmpegError as error:
-        raise _damaged(path, error.strerror or str(error)) from error
-
-
-def _damaged(path: str | Path, what: str) -> VideoError:
-    return VideoError(
-        f"{path}: cannot be decoded ({what}); it is damaged, cut short, or no video: "
-        "replace it or take it off the list"
-    )
-
-
-def _past_the_end(path: str | Path, wanted: int, found: int, claimed: int) -> VideoError:
-    claims = f", although its container claims {claimed}" if claimed > found else ""
-    return VideoError(
-        f"{path}: frame {wanted} was asked for, but the file has {found} frames{claims}; it may be "
-        "cut short or its list out of date: see what `actlumos data verify` says of it, then "
-        "replace it or make the list anew"
-    )
-
-
-def _is_cover(stream: av.VideoStream) -> bool:
-    """Whether this is the still picture of a sound file."""
-    return bool(stream.disposition & Disposition.attached_pic)

@@ -24,16 +24,17 @@ def channel_cache(
         config: frame size, and how the flow is computed.
         enhancer: for `enhanced`, see `Run.clips`.
     """
-    place, channels = (directory, config.frame_size), STORED[stream]
+    place, channels, reader = (directory, config.frame_size), STORED[stream], config.reader
     if stream == "flow":
         settings = flow_settings(config)
-        return ChannelCache(*place, settings.name, channels, settings.levels)
+        return ChannelCache(*place, settings.name, channels, settings.levels, reader=reader)
     if stream == "normal_light":
-        return NormalLightCache(*place, "normal-light", channels, _unused)
+        return NormalLightCache(*place, "normal-light", channels, _unused, reader=reader)
     if enhancer is None:
         raise ValueError("the stream 'enhanced' needs a trained enhancer")
     network, key = enhancer
-    return ChannelCache(*place, f"enhanced-{digest(key)}", channels, network.enhance_frames)
+    name = f"enhanced-{digest(key)}"
+    return ChannelCache(*place, name, channels, network.enhance_frames, reader=reader)
 
 
 def flow_settings(config: Config) -> FlowSettings:

@@ -93,7 +93,9 @@ class Run:
         pictures = backgrounds(manifest.root)
         stills = tuple(_still(clip, pictures[clip.path]) for clip in manifest.clips)
         of_stills = replace(manifest, name=f"{manifest.name}-background", clips=stills)
-        cache = ClipCache(self.cache_directory, self.config.frame_size)
+        cache = ClipCache(
+            self.cache_directory, self.config.frame_size, reader=self.config.reader
+        )
         for index, clip in enumerate(stills):
             if not cache.holds(of_stills, index):
                 cache.keep(of_stills, index, pictures[clip.path][None])
@@ -137,10 +139,8 @@ class Run:
         config = self.config
         cache = None
         if config.cache_frames:
-            policy = config.on_bad_clip
-            cache = build_cache(
-                manifest, config.frame_size, self.cache_directory, on_bad_clip=policy
-            )
+            options: Any = {"on_bad_clip": config.on_bad_clip, "reader": config.reader}
+            cache = build_cache(manifest, config.frame_size, self.cache_directory, **options)
         how: dict[str, Any] = {
             "frames": config.frames,
             "stride": config.stride,
@@ -148,6 +148,7 @@ class Run:
             "size": config.frame_size,
             "cache": cache,
             "on_bad_clip": config.on_bad_clip,
+            "reader": config.reader,
         }
         stored = [self._filled(name, manifest, enhancer) for name in streams if name in STORED]
         return StackedClips(manifest, caches=stored, **how) if stored else Clips(manifest, **how)

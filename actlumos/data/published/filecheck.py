@@ -1,7 +1,8 @@
 """Decode many videos to their end and remember what each turned out to be.
 
 The memory is the `files` part of a JSON report, keyed by absolute path; it counts as long as a
-file's size and time of change are the same. It is written every few seconds and when the work is
+file's size and time of change are the same, and only for whole files: one that had a problem is
+decoded again. It is written every few seconds and when the work is
 interrupted, so the next call goes on there.
 """
 
@@ -25,7 +26,7 @@ _SECONDS_BETWEEN_SAVES = 10
 
 @dataclass(frozen=True)
 class FileReport:
-    """One decoded video: frames really there, frames claimed (0 = no claim), and what is wrong.
+    """One decoded video: frames really there, frames claimed, and what is wrong.
 
     `size` in bytes and `mtime_ns` say which version of the file was decoded (of a frame folder:
     sum and latest of its files); `problem` is empty for a whole file.
@@ -65,7 +66,7 @@ def check_files(
     fresh: list[Path] = []
     for path in paths:
         kept = known.get(str(path.absolute()))
-        if kept and (kept.size, kept.mtime_ns) == _stamp(path):
+        if kept and not kept.problem and (kept.size, kept.mtime_ns) == _stamp(path):
             done[str(path.absolute())] = kept
         else:
             fresh.append(path)

@@ -1,0 +1,49 @@
+"""Opening a video container, and the choice among its picture tracks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+from av.stream import Disposition
+
+from actlumos.data.errors import damaged
+
+_STILL = Disposition.attached_pic | Disposition.timed_thumbnails
+
+
+def open_container(path: str | Path) -> av.container.InputContainer:
+    """The opened file; nothing but local files is read, whatever a playlist called .mp4 asks for.
+
+    Raises:
+        av.FFmpegError: no container that FFmpeg knows.
+    """
+    local = {"protocol_whitelist": "file"}
+    return av.open(f"file:{path}", metadata_errors="replace", options=local)
+
+
+def picture_track(path: str | Path, container: av.container.InputContainer) -> av.VideoStream:
+    """The track that players show: the default one, else the largest, else the fastest.
+
+    Covers of sound files and chapter thumbnails are no candidates.
+
+    Raises:
+        VideoError: there is none, or no decoder knows its codec.
+    """
+    moving = picture_tracks(container)
+    if not moving:
+        raise damaged(path, "it has no moving picture")
+    known = [stream for stream in moving if stream.codec_context is not None]
+    if not known:
+        raise damaged(path, "no decoder knows its codec")
+    return max(known, key=_standing)
+
+
+def picture_tracks(container: av.container.InputContainer) -> list[av.VideoStream]:
+    """The tracks with moving pictures."""
+    return [stream for stream in container.streams.video if not stream.disposition & _STILL]
+
+
+def _standing(stream: av.VideoStream) -> tuple[bool, int, float]:
+    default = bool(stream.disposition & Disposition.default)
+    return default, stream.width * stream.height, float(stream.average_rate or 0)
