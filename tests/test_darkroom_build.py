@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from actlumos.data.published.synthetic import darkroom, darkroom_b
 
 from actlumos.darkroom import build, worker
 from actlumos.darkroom.codec import decode, encode
 from actlumos.darkroom.plan import CLASSES
 from actlumos.darkroom.statistics import clip_statistics, recorded, summary
 from actlumos.data.manifest import Manifest, check_groups
-from actlumos.data.published.synthetic import darkroom, darkroom_b
 from actlumos.runtime.files import sha256
 
 COUNTS = {"train": 5, "val": 1, "test": 2}
