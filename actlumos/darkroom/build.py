@@ -97,7 +97,7 @@ def _is_complete(root: Path, key: str, specs: Sequence[ClipSpec], normal_light: 
     """Whether `render` has nothing to do."""
     listed = _listed(root, key)
     return (
-        list(listed) == [spec.path for spec in specs]
+        _are_written(root, listed, specs)
         and all(_is_intact(root, record) for record in listed.values())
         and not (root / "partial").exists()
         and not (normal_light and _without_normal_light(root, specs))
@@ -132,7 +132,7 @@ def _render_dark(
     work = partial(write_dark, root=root, key=key)
     for record in _each(work, missing, f"rendering {specs[0].domain}", workers, progress):
         known[record.path] = record
-    if missing or list(listed) != [spec.path for spec in specs]:
+    if missing or not _are_written(root, listed, specs):
         _finish(root, key, specs, [known[spec.path] for spec in specs])
     shutil.rmtree(root / "partial", ignore_errors=True)
 
@@ -182,7 +182,7 @@ def _in_parallel(
 
 
 def _listed(root: Path, key: str) -> dict[str, Record]:
-    """Records of the clips in the manifest, by path; none if it was rendered with another key."""
+    """Records of the clips in manifest and backgrounds, by path; none if their key is another."""
     manifest, store = root / "manifest.csv", root / "backgrounds.npz"
     if not (manifest.exists() and store.exists()):
         return {}
@@ -190,12 +190,20 @@ def _listed(root: Path, key: str) -> dict[str, Record]:
         if str(saved["key"]) != key:
             return {}
     pictures = backgrounds(root)
-    # A call that was killed between the two files leaves an older manifest: it may list more.
+    # A call that was killed between the two files leaves an older manifest, which may list more.
     return {
         clip.path: Record(clip.path, clip.frames, clip.sha256, pictures[clip.path])
         for clip in Manifest.read(manifest, root).clips
         if clip.path in pictures
     }
+
+
+def _are_written(root: Path, listed: Mapping[str, Record], specs: Sequence[ClipSpec]) -> bool:
+    """Whether backgrounds and manifest hold exactly the clips of `specs`, in their order."""
+    paths = [spec.path for spec in specs]
+    if list(listed) != paths:
+        return False
+    return [clip.path for clip in Manifest.read(root / "manifest.csv", root).clips] == paths
 
 
 def _recorded(root: Path, key: str) -> dict[str, Record]:
