@@ -1,11 +1,10 @@
-"""Rendered darkness beside real darkness: one table, and a picture if wanted.
+"""Compare rendered with real darkness: one table, and a picture on request.
 
     python benchmarks/darkroom_realism.py --clips 110
     python benchmarks/darkroom_realism.py --real FOLDER/clips_v1 --figure figures
 
-Without `--root` it renders clips of its own into a temporary folder. The real numbers are those
-recorded in the package; with `--real` (a folder of class folders of ARID clips) they are measured
-again beside them.
+Without `--root` it renders clips into a temporary folder. The real numbers are those recorded in
+the package; with `--real` (a folder of class folders of ARID clips) they are also measured again.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from actlumos.darkroom.build import render
 from actlumos.darkroom.codec import decode
 from actlumos.darkroom.plan import CLASSES
 from actlumos.darkroom.statistics import PERCENTILES, clip_statistics, recorded, summary
+from actlumos.data.manifest import Manifest
 from actlumos.runtime.files import atomic_write
 
 
@@ -36,7 +36,7 @@ def measure(paths: list[Path]) -> dict[str, list[float]]:
 
 
 def show(tables: dict[str, dict[str, list[float]]]) -> None:
-    """Print every number's percentiles, one line per source."""
+    """Print the percentiles of every number, one line per source."""
     print(f"{'':18}{'source':10}" + "".join(f"{f'p{p}':>9}" for p in PERCENTILES))
     for name in next(iter(tables.values())):
         for source, table in tables.items():
@@ -44,7 +44,7 @@ def show(tables: dict[str, dict[str, list[float]]]) -> None:
 
 
 def row(path: Path, columns: int = 5) -> np.ndarray:
-    """Frames of a clip side by side, below them the same with gamma 2 stretched."""
+    """Frames of a clip side by side, and below them the same frames brightened."""
     frames = small(path)
     dark = np.hstack(frames[np.linspace(0, len(frames) - 1, columns).astype(int)])
     lifted = np.clip(dark / np.percentile(dark, 99.7), 0, 1) ** 0.5 * 255
@@ -63,7 +63,7 @@ def picture(rendered: list[Path], real: list[Path], folder: Path) -> None:
 
 
 def main() -> None:
-    """Parse, render, measure, print."""
+    """Render, measure and print what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, help="folder of an already rendered darkroom")
     parser.add_argument("--clips", type=int, default=110, help="clips to render without --root")
@@ -76,10 +76,10 @@ def main() -> None:
         if not args.root:
             each = max(1, args.clips // len(CLASSES))
             render(root, counts={"train": each}, workers=args.workers)
-            print(
-                f"{each * len(CLASSES) / (time.perf_counter() - start):.1f} clips rendered a second"
-            )
-        rendered = sorted(root.glob("*/*.mp4"))
+            speed = each * len(CLASSES) / (time.perf_counter() - start)
+            print(f"{speed:.1f} clips rendered per second")
+        manifest = Manifest.read(root / "manifest.csv", root)
+        rendered = [manifest.path(index) for index in range(len(manifest))]
         tables = {"rendered": measure(rendered), "recorded": recorded()}
         real = sorted(args.real.glob("*/*.mp4")) if args.real else []
         if real:

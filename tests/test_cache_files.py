@@ -15,7 +15,7 @@ import pytest
 
 from actlumos.data import cache as room
 from actlumos.data.cache import ClipCache, build_cache, fill, is_whole
-from actlumos.data.channels import DerivedCache
+from actlumos.data.channels import ChannelCache
 from actlumos.data.clips import Clips
 from actlumos.data.manifest import Manifest
 from actlumos.data.published.folder import folder
@@ -74,7 +74,7 @@ def test_a_damaged_file_is_found_and_made_again(
 
 
 def test_a_damaged_file_of_flow_is_found_and_made_again(listed: Manifest, tmp_path: Path) -> None:
-    derived = DerivedCache(tmp_path, SIZE, "first", 1, lambda frames: frames[..., :1])
+    derived = ChannelCache(tmp_path, SIZE, "first", 1, lambda frames: frames[..., :1])
     file = fill(derived, listed).file(listed, 0)
     whole = file.read_bytes()
     file.write_bytes(flipped_bit(whole))
@@ -118,7 +118,7 @@ def test_byte_identical_clips_are_one_job(
     many = replace(copies_of(listed, 3), root=tmp_path / "videos")
     cache = ClipCache(tmp_path / "cache", SIZE)
     if kind == "derived":
-        cache = DerivedCache(tmp_path / "cache", SIZE, "same", 3, np.copy)
+        cache = ChannelCache(tmp_path / "cache", SIZE, "same", 3, np.copy)
     added, add = Counter[Path](), type(cache).add
 
     def watched(self: ClipCache, manifest: Manifest, index: int) -> None:

@@ -85,7 +85,10 @@ def test_a_copy_that_is_not_whole_is_code_1(
     ("words", "message"),
     [
         (["verify", "arid-v1.0"], "needs --root"),
-        (["verify", "folder", "--root", "x"], "comes without lists"),
+        (["verify", "folder", "--root", "x"], "folder comes without lists; those with: arid-v1.0"),
+        (["verify", "darkroom", "--root", "x"], "darkroom comes without lists; those with: arid"),
+        (["leaks", "darkroom-b=x"], "darkroom-b comes without lists"),
+        (["leaks", "darkroom=x:1"], "darkroom comes without lists"),
         (["verify", "arid-v1.0", "--root", "/nowhere"], "/nowhere"),
         (["verify", "nope", "--root", "x"], "unknown data set 'nope'"),
         (["prepare", "arid-v1.0", "--root", "x", "--split", "7"], "7"),

@@ -12,14 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actlumos.darkroom.body import pose, sample_body
-from actlumos.darkroom.camera import Camera, aim, panorama
-from actlumos.darkroom.clip import render_clip, render_light, render_take
-from actlumos.darkroom.geometry import ease, two_bones, yaw_matrix
+from actlumos.darkroom.actions import ACTIONS, act
+from actlumos.darkroom.actions_b import ACTIONS_B
+from actlumos.darkroom.body import sample_body
+from actlumos.darkroom.camera import Camera, panorama
+from actlumos.darkroom.clip import render_clip, render_normal_light, render_take
+from actlumos.darkroom.geometry import ease, orientation, two_bones, yaw_matrix
 from actlumos.darkroom.mesh import box, shade
-from actlumos.darkroom.motion import ACTIONS, act
-from actlumos.darkroom.motion_b import ACTIONS_B
 from actlumos.darkroom.plan import CLASSES, ClipSpec, plan
+from actlumos.darkroom.pose import pose
 from actlumos.darkroom.sensor import LUMA, Sensor, capture, expose, tone_table
 from actlumos.darkroom.staging import sample_stage
 from actlumos.darkroom.statistics import clip_statistics
@@ -68,7 +69,7 @@ def test_every_action_is_a_human_pose(name: str) -> None:
         assert joints.ankles[..., 1].min() > -0.02
         assert joints.head[:, 1].max() < 1.05 * body.height + 0.6
         speed = np.linalg.norm(np.diff(joints.pelvis, axis=0), axis=-1) * 30
-        assert speed.max() < 6.5, "nobody moves faster than a sprinter"
+        assert speed.max() < 6.5, "slower than a sprinter"
 
 
 def test_planted_feet_of_a_walker_do_not_slide() -> None:
@@ -91,7 +92,7 @@ def test_standing_feet_stay_where_they_are() -> None:
 def test_panorama_homography_equals_direct_projection() -> None:
     rng = np.random.default_rng(0)
     yaw, pitch, roll = rng.normal(0, 0.1, (3, 7))
-    camera = Camera(np.array([0.2, 1.3, -3.0]), 150.0, aim(yaw, pitch, roll))
+    camera = Camera(np.array([0.2, 1.3, -3.0]), 150.0, orientation(yaw, pitch, roll))
     view = panorama(camera)
     point = np.array([0.3, 1.0, 2.0])
     pixels, _ = camera.project(np.broadcast_to(point, (7, 1, 3)))
@@ -119,7 +120,7 @@ def test_box_normals_point_outwards_and_lambert_holds() -> None:
 
 
 def sensor(**changes: object) -> Sensor:
-    """A plain sensor: linear, no smoothing, no blur worth the name."""
+    """A plain sensor: linear, no smoothing, hardly any blur."""
     values = dict(
         rank=0.5, gamma=1.0, black=(3.0, 3.0, 3.0), cast=(1.0, 1.0, 1.0), noise=2.0,
         shot_share=0.6, row=0.0, blur=0.1, smooth=1.0,
@@ -190,7 +191,7 @@ def test_the_figure_is_seen_and_moves(action: str) -> None:
 
 def test_normal_light_shows_the_same_scene_brightly() -> None:
     spec = ClipSpec("darkroom", 0, "train", "turn", 1)
-    dark, light = render_clip(spec).dark, render_light(spec)
+    dark, light = render_clip(spec).dark, render_normal_light(spec)
     assert light.shape == dark.shape and light.dtype == np.uint8
     assert light.mean() > 60 > 40 > dark.mean()
     pair = [np.log1p(cv2.blur(x[10], (5, 5)).mean(-1)).ravel() for x in (dark, light)]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from actlumos.data import published
 from actlumos.data.manifest import SPLITS, Clip, Manifest, check_groups, concat
 from actlumos.runtime.text import nfc
+from actlumos.stages import datasets
 
 TEXT = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=8)
 NAMES = TEXT.filter(lambda text: not set(text) & set("/\\") and text not in ("..", "."))
@@ -172,18 +173,21 @@ def test_left_out_clips_are_no_part_of_csv_digest_or_equality(tmp_path: Path) ->
 
 
 def test_load_manifest_refuses_what_it_does_not_know(tmp_path: Path) -> None:
-    assert published.names()[:4] == ("darkroom", "darkroom-b", "folder", "csv")
+    assert datasets.names()[:4] == ("darkroom", "darkroom-b", "folder", "csv")
     with pytest.raises(ValueError, match="unknown data set 'kinetics': choose one of darkroom"):
-        published.load_manifest("kinetics", tmp_path)
-    with pytest.raises(ValueError, match="has one split"):
-        published.load_manifest("folder", tmp_path, 2)
-    for name in published.names()[2:]:
+        datasets.load_manifest("kinetics", tmp_path)
+    with pytest.raises(ValueError, match="unknown data set 'darkroom': choose one of folder"):
+        published.load_manifest("darkroom", tmp_path)
+    for name in ("folder", "darkroom", "darkroom-b"):
+        with pytest.raises(ValueError, match=f"{name} has one split, not a split 2"):
+            datasets.load_manifest(name, tmp_path, 2)
+    for name in datasets.names()[2:]:
         with pytest.raises(ValueError, match="needs a root"):
-            published.load_manifest(name)
+            datasets.load_manifest(name)
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "1.mp4").touch()
     with pytest.raises(ValueError, match="use error or skip"):
-        published.load_manifest("folder", tmp_path, on_bad_clip="ignore")
+        datasets.load_manifest("folder", tmp_path, on_bad_clip="ignore")
 
 
 @pytest.mark.parametrize("digest", ["../../../elsewhere/x", "ab", "g" * 64, "a" * 65, "../" * 21])
@@ -204,3 +208,30 @@ def test_a_manifest_refuses_classes_that_differ_in_case_only() -> None:
         with pytest.raises(ValueError) as raised:
             Manifest("demo", Path("root"), classes, ())
         assert f"the classes {classes[0]!r} and {classes[-1]!r} differ" in str(raised.value)
+
+
+def test_every_data_set_has_the_splits_of_its_authors() -> None:
+    assert datasets.names() == ("darkroom", "darkroom-b", *published.names())
+    for name in published.names():
+        assert datasets.splits_of(name) == published.splits_of(name)
+    assert datasets.splits_of("darkroom") == datasets.splits_of("darkroom-b") == (1,)
+    assert datasets.splits_of("arid-v1.5") == (0, 1)
+    for check in (datasets.splits_of, lambda name: datasets.check_split(name, 1)):
+        with pytest.raises(ValueError, match="unknown data set 'kinetics': choose one of darkroom"):
+            check("kinetics")
+    with pytest.raises(ValueError, match="dark48 has the splits 1, 2, 3"):
+        datasets.check_split("dark48", 4)
+
+
+def test_a_rendered_data_set_has_a_folder_of_its_own_and_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setenv("ACTLUMOS_HOME", str(tmp_path))
+    monkeypatch.setattr(datasets.rendered, "load", lambda *given: asked.append(given))
+    datasets.load_manifest("darkroom-b")
+    datasets.load_manifest("darkroom", tmp_path / "mine", counts={"train": 1})
+    assert asked == [
+        ("darkroom-b", tmp_path / "data" / "darkroom-b", None),
+        ("darkroom", tmp_path / "mine", {"train": 1}),
+    ]

@@ -200,9 +200,9 @@ def test_normal_light_is_read_where_the_renderer_writes_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bright = moving_texture(6, (32, 40), (1.0, 0.0))
-    monkeypatch.setattr(worker, "render_light", lambda spec: bright)
+    monkeypatch.setattr(worker, "render_normal_light", lambda spec: bright)
     spec = plan("darkroom-b", {"train": 1}, 0)[0]
-    worker.render_normal(spec, root=tmp_path)
+    worker.write_normal_light(spec, root=tmp_path)
     clip = Clip(spec.path, -1, "", "train", len(bright), 30.0, "ab" * 32)
     listed = Manifest("rendered", tmp_path, (), (clip,))
     cache = NormalLightCache(tmp_path / "cache", (32, 40), "normal-light", 3, np.copy)

@@ -199,7 +199,7 @@ def test_a_missing_list_names_every_place(place: Place) -> None:
 def test_splits_are_the_authors(tmp_path: Path) -> None:
     assert [splits_of(name) for name in ("arid-v1.0", "dark48")] == [(1, 2, 3)] * 2
     assert splits_of("arid-v1.5") == (0, 1) and splits_of("ellar") == splits_of("folder") == (1,)
-    assert set(names()) == {*LISTED, "darkroom", "darkroom-b", "folder"}
+    assert set(names()) == {*LISTED, "folder"}
     for split in (2, 3):
         with pytest.raises(ValueError, match=f"arid-v1.5 has the splits 0, 1.*; not {split}"):
             read_listing("arid-v1.5", tmp_path, split)

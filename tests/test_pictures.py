@@ -20,7 +20,8 @@ def draw(folder: Path, *names: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for number, name in enumerate(names):
         ending = name.rpartition(".")[2].lower()
-        done, content = cv2.imencode(f".{ending}", np.full((16, 16, 3), 10 * number % 250, np.uint8))
+        picture = np.full((16, 16, 3), 10 * number % 250, np.uint8)
+        done, content = cv2.imencode(f".{ending}", picture)
         assert done
         (folder / name).write_bytes(content.tobytes())
     return folder

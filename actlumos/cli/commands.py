@@ -19,7 +19,6 @@ from actlumos.cli import baselines, cost, data
 from actlumos.cli import tables as tables_command
 from actlumos.cli.runs import open_run_of, settings_of
 from actlumos.config import Config, digest
-from actlumos.data import published
 from actlumos.data.clips import Clips
 from actlumos.data.manifest import Clip, Manifest
 from actlumos.data.video import probe
@@ -30,7 +29,7 @@ from actlumos.report import tables
 from actlumos.report.results import load_results
 from actlumos.runtime import distributed
 from actlumos.runtime.device import pick_device
-from actlumos.stages import ensure, find, load_checkpoint
+from actlumos.stages import datasets, ensure, find, load_checkpoint
 from actlumos.stages.runs import Run, open_run
 from actlumos.views.streams import STORED
 
@@ -47,7 +46,7 @@ def reproduce(arguments: Namespace) -> None:
         return _reproduce(arguments, None)
     if arguments.out:
         raise ValueError("--split mean makes a run a split: leave --out away")
-    for split in published.splits_of(arguments.dataset):
+    for split in datasets.splits_of(arguments.dataset):
         _reproduce(arguments, split)
     tables_command.print_tables(arguments.dataset, arguments.profile)
 
@@ -85,7 +84,7 @@ def _parameters(arguments: Namespace, run: Run) -> dict[str, Any]:
 
 def _split_of(run: Run) -> dict[str, int]:
     """The split, where the data set has a choice: a notebook's first line stays short."""
-    return {"split": run.split} if len(published.splits_of(run.dataset)) > 1 else {}
+    return {"split": run.split} if len(datasets.splits_of(run.dataset)) > 1 else {}
 
 
 def _echo(line: str) -> None:

@@ -11,12 +11,14 @@ from actlumos.cli.data import DataError
 from actlumos.cli.runs import open_run_of
 from actlumos.data.cache import build_cache
 from actlumos.data.manifest import Manifest
-from actlumos.data.published import load_manifest, names, read_listing, splits_of
+from actlumos.data.published import read_listing
 from actlumos.data.published.entries import Listing
 from actlumos.data.published.leaks import find_leaks
+from actlumos.data.published.listing import LISTED
 from actlumos.data.published.rebuild import rebuild_dark48
 from actlumos.data.published.verify import verify as check_copy
 from actlumos.runtime.files import home, write_json
+from actlumos.stages.datasets import load_manifest, names, splits_of
 
 
 def print_names(arguments: Namespace) -> None:
@@ -51,8 +53,10 @@ def verify(arguments: Namespace) -> None:
 
     Raises:
         DataError: it is not whole.
+        ValueError: no root was given, or the data set comes without lists.
     """
     root = _root(arguments)
+    _check_lists(arguments.name)
     path = arguments.report or _place("verify", arguments.name, root, ".json")
     splits = None if arguments.split is None else (arguments.split,)
     found = check_copy(arguments.name, root, splits, report=path, workers=arguments.workers)
@@ -95,10 +99,17 @@ def _listings(text: str) -> list[Listing]:
     name, equals, place = text.partition("=")
     if not equals or not place:
         raise ValueError(f"{text!r} is not NAME=DIR or NAME=DIR:SPLIT, like arid-v1.0=ARID:1")
+    _check_lists(name)
     root, colon, split = place.rpartition(":")
     if colon and split.isdecimal():
         return [read_listing(name, Path(root).expanduser(), int(split))]
     return [read_listing(name, Path(place).expanduser(), number) for number in splits_of(name)]
+
+
+def _check_lists(name: str) -> None:
+    """Raise ValueError for a data set that comes without lists."""
+    if name in names() and name not in LISTED:
+        raise ValueError(f"{name} comes without lists; those with: {', '.join(LISTED)}")
 
 
 def rebuild(arguments: Namespace) -> None:

@@ -1,6 +1,12 @@
-"""The embedded data set: short dark videos of a figure that acts, rendered on this machine.
+"""The embedded data set: short dark videos of a person who acts, rendered on this machine.
 
-Read the files in this order: `plan` (which clips), `body` and `movement` and `motion` (who does
-what), `mesh` and `figure` and `props` (surfaces), `camera`, `texture`, `scene`, `places`, `paint`
-(pictures), `sensor` (darkness), `clip` (one clip), `codec` and `build` (files).
+Read the files in this order:
+
+- which clips there are: `plan`;
+- who does what: `body`, `motion`, `gait`, `actions`, `actions_b`, `pose`;
+- surfaces: `geometry`, `colour`, `mesh`, `figure`, `props`, `texture`;
+- pictures: `camera`, `paint`, `scene`, `places`, `staging`;
+- darkness: `sensor`, and `statistics` for the comparison with real clips;
+- one clip: `clip`;
+- files: `codec`, `worker`, `build`, and `dataset`, which the rest of the package calls.
 """

@@ -1,4 +1,4 @@
-"""A hand-held perspective camera: where it stands, how it shakes, whether it follows the figure.
+"""A hand-held perspective camera: its place, its shake, and how it follows the person.
 
 The camera only rotates during a clip. Its view of the still scene is then exactly a homography
 of one wider picture (a panorama), which is rendered once and warped for each frame.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from actlumos.darkroom.geometry import pitch_matrix, roll_matrix, wobble, yaw_matrix
+from actlumos.darkroom.geometry import orientation, wobble
 
 WIDTH, HEIGHT = 160, 120
 NEAR = 0.25
@@ -19,15 +19,15 @@ NEAR = 0.25
 
 @dataclass(frozen=True)
 class Camera:
-    """Position `[3]`, focal length (pixels at 160 px width), rotations `[T, 3, 3]` whose columns
-    are the camera's right, up and forward axes."""
+    """Position `[3]` (metres), focal length (pixels), and rotations `[T, 3, 3]`, whose columns are
+    the camera's right, up and forward axes."""
 
     position: np.ndarray
     focal: float
     rotation: np.ndarray
 
     def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """World points `[T, ..., 3]` to pixels `[T, ..., 2]` and depths `[T, ...]`."""
+        """Pixels `[T, ..., 2]` and depths `[T, ...]` (metres) of world points `[T, ..., 3]`."""
         return project(points, self.position, self.rotation, self.focal, (WIDTH / 2, HEIGHT / 2))
 
 
@@ -35,7 +35,11 @@ def project(
     points: np.ndarray, position: np.ndarray, rotation: np.ndarray, focal: float,
     centre: tuple[float, float],
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Pinhole projection; `rotation` is `[T, 3, 3]`, depths below `NEAR` are behind the camera."""
+    """Pinhole projection of world points `[T, ..., 3]` to pixels and depths; see `Camera`.
+
+    `centre` is the pixel of the optical axis. A depth below `NEAR` means that the pixel is not
+    valid: the point is behind the camera, or too close to it.
+    """
     shape = points.shape
     local = (points - position).astype(np.float32).reshape(len(points), -1, 3)
     local = (local @ rotation.astype(np.float32)).reshape(shape)
@@ -45,45 +49,40 @@ def project(
     return pixels, depth
 
 
-def aim(yaw: np.ndarray, pitch: np.ndarray, roll: np.ndarray) -> np.ndarray:
-    """Rotations `[T, 3, 3]` from heading, downward pitch and roll."""
-    return yaw_matrix(yaw) @ pitch_matrix(pitch) @ roll_matrix(roll)
-
-
 def shake(rng: np.random.Generator, t: np.ndarray, size: float) -> np.ndarray:
-    """Hand-held jitter `[3, T]` (yaw, pitch, roll): slow drift plus a little tremor, radians."""
+    """Shake of a hand-held camera, `[3, T]` radians (yaw, pitch, roll): drift plus fast tremor."""
     drift = [wobble(rng, t, 0.8 * size, 0.9) for _ in range(3)]
     tremor = [wobble(rng, t, 0.14 * size, 6.0) for _ in range(3)]
     return np.array(drift) + np.array(tremor)
 
 
 def follow(target: np.ndarray, t: np.ndarray, lag: float) -> np.ndarray:
-    """Angle `[T]` of an operator who follows `target` `[T]` with a delay of about `lag` s."""
+    """Angle `[T]` of a camera that follows `target` `[T]` with a delay of about `lag` seconds."""
     share = min(1.0, (t[1] - t[0]) / lag)
     out = np.empty_like(target)
     value = target[: max(1, len(target) // 6)].mean()
-    for i, wish in enumerate(target):
-        value += share * (wish - value)
+    for i, angle in enumerate(target):
+        value += share * (angle - value)
         out[i] = value
     return out
 
 
 @dataclass(frozen=True)
 class Panorama:
-    """The wide view that covers every frame: its rotation, and the homographies to the frames."""
+    """A wide picture of the still scene that covers every frame of a clip."""
 
-    rotation: np.ndarray  # [3, 3]
+    rotation: np.ndarray  # [3, 3], as of a camera
     size: tuple[int, int]  # width, height
-    centre: tuple[float, float]
-    to_frames: np.ndarray  # [T, 3, 3]
+    centre: tuple[float, float]  # pixel of the optical axis
+    to_frames: np.ndarray  # [T, 3, 3] homographies from its pixels to those of the frames
 
 
 def panorama(camera: Camera) -> Panorama:
-    """The smallest upright picture, in the mean viewing direction, that contains all frames."""
+    """The smallest upright picture around the mean viewing direction that contains all frames."""
     forward = camera.rotation[:, :, 2].mean(0)
     yaw = np.arctan2(forward[0], forward[2])
     pitch = -np.arctan2(forward[1], np.hypot(forward[0], forward[2]))
-    base = aim(np.array(yaw), np.array(pitch), np.array(0.0))
+    base = orientation(np.array(yaw), np.array(pitch), np.array(0.0))
     corners = np.array([[0, 0], [WIDTH, 0], [WIDTH, HEIGHT], [0, HEIGHT]], float)
     offset = (corners - [WIDTH / 2, HEIGHT / 2]) / camera.focal
     rays = np.stack([offset[:, 0], -offset[:, 1], np.ones(4)], -1)
@@ -96,7 +95,7 @@ def panorama(camera: Camera) -> Panorama:
 
 
 def _homographies(camera: Camera, base: np.ndarray, centre: tuple[float, float]) -> np.ndarray:
-    """Panorama pixels to frame pixels, `[T, 3, 3]`: K R_t^T R_base K_panorama^-1."""
+    """From panorama pixels to frame pixels, `[T, 3, 3]`: K R_t^T R_base K_panorama^-1."""
     f = camera.focal
     out = np.array([[f, 0, WIDTH / 2 - 0.5], [0, -f, HEIGHT / 2 - 0.5], [0, 0, 1]])
     back = np.linalg.inv(np.array([[f, 0, centre[0] - 0.5], [0, -f, centre[1] - 0.5], [0, 0, 1]]))
@@ -104,7 +103,7 @@ def _homographies(camera: Camera, base: np.ndarray, centre: tuple[float, float])
 
 
 def warp(picture: np.ndarray, to_frame: np.ndarray) -> np.ndarray:
-    """One frame's view `[120, 160, 3]` of the panorama."""
+    """The part of the panorama that one frame shows, `[120, 160, 3]`."""
     return cv2.warpPerspective(
         picture, to_frame, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )

@@ -1,4 +1,4 @@
-"""From a clip's specification to its frames: act, place, film, light, paint, expose."""
+"""From a clip's specification to its frames: move, place, film, paint, expose."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from actlumos.darkroom.body import Body, Pose, pose, sample_body
+from actlumos.darkroom.actions import act
+from actlumos.darkroom.body import Body, sample_body
 from actlumos.darkroom.camera import HEIGHT, WIDTH, Camera, panorama, warp
+from actlumos.darkroom.colour import as_colour, faint
 from actlumos.darkroom.figure import figure, held_thing
 from actlumos.darkroom.mesh import Mesh, join, shade
-from actlumos.darkroom.motion import act
-from actlumos.darkroom.movement import Motion, Stage
+from actlumos.darkroom.motion import Motion, Stage
 from actlumos.darkroom.paint import Painter, paint_over
 from actlumos.darkroom.places import sample_scene
 from actlumos.darkroom.plan import DOMAINS, ClipSpec
-from actlumos.darkroom.scene import Scene, faint
+from actlumos.darkroom.pose import Pose, pose
+from actlumos.darkroom.scene import Scene
 from actlumos.darkroom.scene import render as render_scene
 from actlumos.darkroom.sensor import capture, develop, expose, sample_sensor, wanted_luma
 from actlumos.darkroom.staging import (
+    TRAVEL,
+    Spot,
     film,
     in_view,
     pushed,
@@ -28,14 +32,15 @@ from actlumos.darkroom.staging import (
     surroundings,
 )
 
-FRAMES = (33, 105)  # as the real clips
-CONTRAST = 0.3  # least |ln| ratio of the figure's and the background's luminance
+FRAMES = (33, 105)  # fewest and most, as the real clips
+CONTRAST = 0.3  # least |ln| ratio of the person's and the background's radiance
+ATTEMPTS = 8  # camera positions that are tried until the person is in view
 
 
 @dataclass(frozen=True)
 class Clip:
     """A rendered clip: `dark` uint8 `[T, 120, 160, 3]`, `background` (one dark frame without the
-    figure, `[120, 160, 3]`, at mid clip), and `crf`, the quality it is to be encoded with."""
+    person, `[120, 160, 3]`, at mid clip), and `crf`, the quality to encode it with."""
 
     dark: np.ndarray
     background: np.ndarray
@@ -44,51 +49,75 @@ class Clip:
 
 @dataclass(frozen=True)
 class Take:
-    """A filmed scene before exposure: linear radiance float32 `[T, 120, 160, 3]`, and the empty
-    scene at mid clip `[1, 120, 160, 3]`."""
+    """A filmed scene before exposure: linear radiance float32 `[T, 120, 160, 3]`, and the scene
+    without the person at mid clip, `[1, 120, 160, 3]`."""
 
     radiance: np.ndarray
     empty: np.ndarray
 
 
-def sample_times(rng: np.random.Generator) -> np.ndarray:
-    """Frame times (s); the count has median 60, and everybody has a pace of their own."""
-    frames = int(np.clip(60 * np.exp(rng.normal(0, 0.25)), *FRAMES))
-    return np.arange(frames) / 30 * rng.uniform(0.88, 1.12)
+def render_clip(spec: ClipSpec) -> Clip:
+    """The dark clip of `spec`; equal specifications give equal pixels."""
+    take, rng = render_take(spec), spec.generator("sensor")
+    sensor = sample_sensor(rng, spec.order)
+    crf = int(rng.integers(18, 22))
+    luma = wanted_luma(take.radiance, sensor.rank)
+    exposure = expose(take.radiance, sensor, luma)
+    dark = capture(take.radiance, sensor, luma, exposure, rng)
+    return Clip(dark, capture(take.empty, sensor, luma, exposure, rng)[0], crf)
+
+
+def render_normal_light(spec: ClipSpec) -> np.ndarray:
+    """The clip of `spec` in normal light, uint8 `[T, 120, 160, 3]`; frames match the dark clip."""
+    sensor = sample_sensor(spec.generator("sensor"), spec.order)
+    return develop(render_take(spec).radiance, sensor.cast)
 
 
 def render_take(spec: ClipSpec) -> Take:
     """Act and film the clip `spec` in linear light."""
-    body, scene = (
-        sample_body(spec.generator("person")),
-        sample_scene(spec.generator("place"), spec.domain),
-    )
+    body = sample_body(spec.generator("person"))
+    scene = sample_scene(spec.generator("place"), spec.domain)
+    stage = sample_stage(spec.generator("stage"))
     rng = spec.generator("motion")
-    t, stage = sample_times(rng), sample_stage(spec.generator("stage"))
+    t = sample_times(rng)
     motion = act(spec.action, DOMAINS[spec.domain], body, stage, t, rng)
-    local = pose(body, motion)
-    for attempt in range(8):
-        rng = spec.generator(f"camera{attempt}")
-        spot = sample_spot(rng, motion)
-        world = spot.pose(local)
-        track = (np.ptp(motion.pelvis[:, 2]) > 0.8) and (rng.random() < 0.5 or attempt > 3)
-        camera = film(rng, t, body, world, track)
-        if in_view(camera, world) > 0.5:
-            break
+    spot, world, camera = _film(spec, t, body, motion)
     rng = spec.generator("things")
     still = surroundings(rng, spec.action, stage, spot)
-    moving = [figure(body, world), *_things(rng, spec.action, stage, motion, body, world)]
+    moving = [figure(body, world), *_held(rng, spec.action, stage, motion, body, world)]
     if spec.action == "push":
         moving += pushed(rng, motion, world, spot)
     return _compose(scene, camera, join(moving), join(still) if still else None, world)
 
 
-def _things(
+def sample_times(rng: np.random.Generator) -> np.ndarray:
+    """Frame times `[T]` (s); T has median 60, and the speed differs between clips."""
+    frames = int(np.clip(60 * np.exp(rng.normal(0, 0.25)), *FRAMES))
+    return np.arange(frames) / 30 * rng.uniform(0.88, 1.12)
+
+
+def _film(spec: ClipSpec, t: np.ndarray, body: Body, motion: Motion) -> tuple[Spot, Pose, Camera]:
+    """Place the person and the camera; try again until the person is in view."""
+    local = pose(body, motion)
+    travels = np.ptp(motion.pelvis[:, 2]) > TRAVEL
+    for attempt in range(ATTEMPTS):
+        rng = spec.generator(f"camera{attempt}")
+        spot = sample_spot(rng, motion)
+        world = spot.pose(local)
+        track = bool(travels and (rng.random() < 0.5 or attempt >= ATTEMPTS // 2))
+        camera = film(rng, t, body, world, track)
+        if in_view(camera, world) > 0.5:
+            break
+    return spot, world, camera
+
+
+def _held(
     rng: np.random.Generator, action: str, stage: Stage, motion: Motion, body: Body, world: Pose
 ) -> list[Mesh]:
-    """What the hands hold; drinkers and pourers need something, others often have it too."""
-    kind = {"drink": str(rng.choice(["cup", "bottle"])), "pour": "bottle"}.get(action, stage.held)
-    colour = tuple(faint(rng, 0.05, 0.7))
+    """The things in the hands: what drinking and pouring need, else the stage's held thing."""
+    drink_from = str(rng.choice(["cup", "bottle"]))
+    kind = {"drink": drink_from, "pour": "bottle"}.get(action, stage.held)
+    colour = as_colour(faint(rng, 0.05, 0.7))
     things = [held_thing(kind, body, world, motion.main, motion.tilt, colour)] if kind else []
     if action == "pour":
         flat = np.zeros_like(motion.tilt)
@@ -97,7 +126,7 @@ def _things(
 
 
 def _compose(scene: Scene, camera: Camera, moving: Mesh, still: Mesh | None, world: Pose) -> Take:
-    """Warp the panorama, darken the shadow, paint the figure; for every frame."""
+    """For every frame: warp the panorama, darken the shadows, paint the person and the things."""
     view = panorama(camera)
     wide = render_scene(scene, camera, view)
     glow = shade(moving, scene.lights, scene.ambient)
@@ -110,17 +139,21 @@ def _compose(scene: Scene, camera: Camera, moving: Mesh, still: Mesh | None, wor
         _darken(picture, shadows[i])
         paint_over(picture, *painter.frame(i))
         radiance[i] = picture
-    empty = warp(wide, view.to_frames[len(glow) // 2])
+    middle = len(glow) // 2
+    empty = warp(wide, view.to_frames[middle])
     if still is not None:
         alone = _painter(camera, scene, still, shade(still, scene.lights, scene.ambient), None)
-        paint_over(empty, *alone.frame(len(glow) // 2))
+        paint_over(empty, *alone.frame(middle))
     return Take(np.maximum(radiance, 0), np.maximum(empty, 0)[None])
 
 
 def _painter(
     camera: Camera, scene: Scene, surface: Mesh, glow: np.ndarray, still: Mesh | None
 ) -> Painter:
-    """A painter for `surface` with radiance `glow`, and for the things that stand still."""
+    """A painter of all frames for `surface` with radiance `glow`, together with the mesh `still`.
+
+    Both meshes go to one painter, so that near faces of one cover far faces of the other.
+    """
     frames = len(camera.rotation)
     if still is not None:
         fixed = shade(still, scene.lights, scene.ambient)
@@ -138,8 +171,11 @@ def _painter(
 def _balance(
     glow: np.ndarray, camera: Camera, world: Pose, wide: np.ndarray, to_frames: np.ndarray
 ) -> float:
-    """Factor on the figure's light that keeps it visible: people who cannot be told from the wall
-    behind them are lit a little more, or stand in more shade."""
+    """Factor on the person's radiance that makes the person visible against the background.
+
+    It is 1 if the person is at least `CONTRAST` brighter or darker than the part of the middle
+    frame behind the waist. Else it raises the contrast to 0.55, in the direction that it has.
+    """
     middle = len(to_frames) // 2
     pixels, _ = camera.project(world.waist)
     x, y = np.clip(np.round(pixels[middle]).astype(int), [20, 20], [WIDTH - 20, HEIGHT - 20])
@@ -151,8 +187,11 @@ def _balance(
 
 
 def _shadow_polygons(camera: Camera, world: Pose, scene: Scene) -> np.ndarray:
-    """Pixels `[T, 5, 12, 2]` (fixed point) of soft patches on the floor, weakest first: two that
-    the main lamp casts, one under the body, one under each foot."""
+    """Outlines `[T, 5, 12, 2]` (fixed-point pixels) of soft shadows on the floor.
+
+    Two are cast by the main lamp (of neck and pelvis), one lies under the body, one under each
+    foot. A shadow that is behind the camera has far negative coordinates.
+    """
     angle = np.linspace(0, 2 * np.pi, 12, endpoint=False)
     ring = np.stack([np.cos(angle), 0 * angle, np.sin(angle)], -1)
     lamp, spots = scene.lights[0][0], []
@@ -168,27 +207,10 @@ def _shadow_polygons(camera: Camera, world: Pose, scene: Scene) -> np.ndarray:
 
 
 def _darken(picture: np.ndarray, shadows: np.ndarray) -> None:
-    """Multiply the floor by one frame's shadow `[5, 12, 2]`, in place."""
+    """Multiply `picture` by the shadows `[5, 12, 2]` of its frame, in place."""
     mask = np.ones(picture.shape[:2], np.float32)
-    for polygon, left in zip(shadows, (0.8, 0.75, 0.65, 0.5, 0.5), strict=True):
+    for polygon, remaining in zip(shadows, (0.8, 0.75, 0.65, 0.5, 0.5), strict=True):
         if polygon.min() > -30000:
-            cv2.fillConvexPoly(mask, polygon, left, cv2.LINE_8, 4)
-    mask = cv2.blur(mask, (7, 5))
-    cv2.multiply(picture, cv2.merge([mask, mask, mask]), picture)
-
-
-def render_clip(spec: ClipSpec) -> Clip:
-    """The dark clip of `spec`; equal specifications give equal pixels."""
-    take, rng = render_take(spec), spec.generator("sensor")
-    sensor = sample_sensor(rng, spec.order)
-    crf = int(rng.integers(18, 22))
-    luma = wanted_luma(take.radiance, sensor.rank)
-    exposure = expose(take.radiance, sensor, luma)
-    dark = capture(take.radiance, sensor, luma, exposure, rng)
-    return Clip(dark, capture(take.empty, sensor, luma, exposure, rng)[0], crf)
-
-
-def render_light(spec: ClipSpec) -> np.ndarray:
-    """The same clip in normal light, uint8 `[T, 120, 160, 3]`; frame by frame the same content."""
-    sensor = sample_sensor(spec.generator("sensor"), spec.order)
-    return develop(render_take(spec).radiance, sensor.cast)
+            cv2.fillConvexPoly(mask, polygon, remaining, cv2.LINE_8, 4)
+    blurred = cv2.blur(mask, (7, 5))
+    cv2.multiply(picture, cv2.merge([blurred, blurred, blurred]), picture)

@@ -1,4 +1,4 @@
-"""H.264 files through PyAV: the same kind of file as the real data set's."""
+"""Write and read H.264 files with PyAV; the real data set has the same kind of file."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ FPS = 30
 def encode(path: Path, frames: np.ndarray, crf: int) -> None:
     """Write `frames` (uint8 `[T, H, W, 3]` RGB, even sizes) as an `.mp4`, atomically.
 
-    libx264, yuv420p, 30 frames a second, tuned to keep noise as the real files do. One thread and
-    no macroblock tree: with it, equal frames did not give equal bytes. `crf` is x264's constant
-    rate factor: 0 (lossless) to 51; above 22 dark detail is lost.
+    libx264, yuv420p, 30 frames per second, tuned to keep noise, as the real files do. One thread
+    and no macroblock tree, because with it equal frames did not give equal bytes. `crf` is x264's
+    constant rate factor: 0 (lossless) to 51; above 22, dark detail is lost.
 
     Raises:
-        ValueError: the array is no clip, or `crf` is out of range.
+        ValueError: `frames` is not such an array, or `crf` is out of range.
     """
     if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8 or not len(frames):
         raise ValueError(f"expected uint8 [T, H, W, 3], got {frames.dtype} {frames.shape}")

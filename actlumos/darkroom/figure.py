@@ -1,15 +1,17 @@
-"""The person's surface: skin, hair and clothes as tubes round the posed skeleton."""
+"""The person's surface: skin, hair and clothes as tubes around the posed skeleton."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from actlumos.darkroom.body import Body, Pose
+from actlumos.darkroom.body import Body
+from actlumos.darkroom.colour import Colour
 from actlumos.darkroom.mesh import Mesh, box, join, tube, upright
+from actlumos.darkroom.pose import Pose
 
 
 def figure(body: Body, pose: Pose) -> Mesh:
-    """The clothed person, one mesh `[T, F]`."""
+    """The clothed person as one mesh: T frames, F faces."""
     parts = [_torso(body, pose), _head(body, pose), _neck(body, pose)]
     for k in (0, 1):
         parts += [_arm(body, pose, k), _leg(body, pose, k), _foot(body, pose, k)]
@@ -29,7 +31,7 @@ def _between(a: np.ndarray, b: np.ndarray, part: float) -> np.ndarray:
 
 
 def _torso(body: Body, pose: Pose) -> Mesh:
-    """Hips, waist, chest and shoulders; the shirt's front carries a mark, its hem is a line."""
+    """Hips, waist, chest and shoulders; the trousers start at the hips, the shirt has a print."""
     h, g = body.height, body.girth
     low, high = pose.pelvis_frame, pose.chest_frame
     centres = _rings(
@@ -51,7 +53,7 @@ def _torso(body: Body, pose: Pose) -> Mesh:
 
 
 def _head(body: Body, pose: Pose) -> Mesh:
-    """An ellipsoid: hair above and behind, a face before."""
+    """An ellipsoid: hair on top and behind, skin in front."""
     h, frame = body.height, pose.head_frame
     level = np.sin(np.linspace(-np.pi / 2, np.pi / 2, 8))
     ring = np.sqrt(1 - level**2) + 0.02
@@ -68,6 +70,7 @@ def _head(body: Body, pose: Pose) -> Mesh:
 
 
 def _neck(body: Body, pose: Pose) -> Mesh:
+    """The neck, and long hair behind it."""
     h = body.height
     centres = _rings(pose.neck - 0.015 * h * pose.chest_frame[..., 1], pose.head)
     if not body.long_hair:
@@ -89,7 +92,7 @@ def _neck(body: Body, pose: Pose) -> Mesh:
 
 def _arm(body: Body, pose: Pose, k: int) -> Mesh:
     """Sleeve, forearm and hand."""
-    h, loose = body.height, 1.12 if body.long_sleeves else 1.0
+    h, loose = body.height, 1.12 if body.long_sleeves else 1.0  # sleeves are wider than the arm
     shoulder, elbow, wrist = pose.shoulders[:, k], pose.elbows[:, k], pose.wrists[:, k]
     bone = (wrist - elbow) / body.forearm
     hand = wrist + 0.055 * h * bone
@@ -108,6 +111,7 @@ def _arm(body: Body, pose: Pose, k: int) -> Mesh:
 
 
 def _leg(body: Body, pose: Pose, k: int) -> Mesh:
+    """Thigh and shin; the skin shows below the knee unless the trousers are long."""
     h, g = body.height, body.girth
     hip, knee, ankle = pose.hips[:, k], pose.knees[:, k], pose.ankles[:, k]
     up = (hip - knee) / body.thigh
@@ -125,6 +129,7 @@ def _leg(body: Body, pose: Pose, k: int) -> Mesh:
 
 
 def _foot(body: Body, pose: Pose, k: int) -> Mesh:
+    """The shoe, from the heel to the tip."""
     h, ankle, toe = body.height, pose.ankles[:, k], pose.toes[:, k]
     heel = ankle - 0.3 * (toe - ankle)
     heel = np.stack([heel[..., 0], ankle[..., 1] - 0.4 * body.ankle, heel[..., 2]], -1)
@@ -134,7 +139,7 @@ def _foot(body: Body, pose: Pose, k: int) -> Mesh:
 
 
 def _skirt(body: Body, pose: Pose) -> Mesh:
-    """Hangs from the waist and follows both thighs."""
+    """A skirt that hangs from the waist and follows both thighs."""
     h, knees = body.height, pose.knees.mean(1)
     spread = 0.5 * np.linalg.norm(pose.knees[:, 0] - pose.knees[:, 1], axis=-1).mean() / h
     end = pose.pelvis + 0.95 * (knees - pose.pelvis)
@@ -145,16 +150,16 @@ def _skirt(body: Body, pose: Pose) -> Mesh:
 
 
 def _bag(body: Body, pose: Pose) -> Mesh:
-    """A rucksack."""
+    """A rucksack on the back."""
     h, frame = body.height, pose.chest_frame
     middle = _between(pose.waist, pose.neck, 0.45) - 0.115 * h * frame[..., 2]
     return box(middle, (0.16 * h, 0.24 * h, 0.08 * h), body.mark, frame)
 
 
-def held_thing(kind: str, body: Body, pose: Pose, k: int, tilt: np.ndarray, colour: tuple) -> Mesh:
-    """A bottle, cup or phone in hand `k`, tipped by `tilt` `[T]` (radians) towards the middle.
+def held_thing(kind: str, body: Body, pose: Pose, k: int, tilt: np.ndarray, colour: Colour) -> Mesh:
+    """A "bottle", "cup" or "phone" in hand `k`, tilted from the vertical by `tilt` `[T]` (radians).
 
-    Upright is the chest's vertical; a cup that tips goes towards the face, a bottle sideways.
+    A cup tilts towards the face, anything else sideways, towards the other hand.
     """
     bone = pose.wrists[:, k] - pose.elbows[:, k]
     grip = pose.wrists[:, k] + 0.3 * body.height * 0.18 * bone / body.forearm

@@ -1,12 +1,12 @@
-"""Legs and arms of people on the move: the part that walking, running and pushing share."""
+"""Legs and arms of a moving person: what walking, running and pushing have in common."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from actlumos.darkroom.body import Body
+from actlumos.darkroom.body import SIDES, Body
 from actlumos.darkroom.geometry import wobble
-from actlumos.darkroom.movement import SIDES, Motion, arm_angles, mirror
+from actlumos.darkroom.motion import Motion, arm_angles, mirror
 
 
 def gait(
@@ -15,9 +15,19 @@ def gait(
 ) -> np.ndarray:  # fmt: skip
     """Legs, pelvis and arms of walking or running; returns the phase `[T]` of the left leg.
 
-    The thigh swings at an almost even rate (a rounded triangle wave), the knee bends while the leg
-    swings forwards. The pelvis is as high as the standing leg holds it and moves as fast as that
-    foot goes backwards, so planted feet do not slide.
+    The thigh swings at an almost constant rate (a rounded triangle wave). The knee bends while the
+    leg swings forwards. The standing leg gives the height of the pelvis. The pelvis moves forwards
+    as fast as the standing foot moves backwards, so planted feet do not slide.
+
+    Args:
+        body: whose legs.
+        m: a neutral motion; changed in place.
+        rng: draws the phase and small irregularities.
+        strides: strides (two steps) per second.
+        hip: amplitude of the thigh's swing, radians.
+        lean: mean angle of the thigh, forwards, radians.
+        knee: smallest and largest bend of the knee, radians.
+        flight: height of the pelvis's bounce, metres; 0 for walking.
     """
     phase = 2 * np.pi * strides * (m.t + wobble(rng, m.t, 0.012)) + rng.uniform(0, 2 * np.pi)
     legs = phase[:, None] + np.array([0, np.pi])
@@ -44,7 +54,11 @@ def gait(
 def swing_arms(
     body: Body, m: Motion, rng: np.random.Generator, phase: np.ndarray, size: float, elbow: float
 ) -> None:
-    """Swing each arm against its leg."""
+    """Swing each arm opposite to the leg on its side.
+
+    `phase` is that of `gait`, `size` the amplitude at the shoulder and `elbow` the mean bend, both
+    in radians.
+    """
     out = rng.uniform(0.08, 0.25)
     for k in (0, 1):
         swing = -size * np.cos(phase + np.pi * k) + 0.05

@@ -1,4 +1,4 @@
-"""Small vector helpers that the body, the scene and the camera share.
+"""Small vector functions for the body, the scene and the camera.
 
 World frame: x to the right, y up, z away from the camera, in metres. A heading (yaw) of 0 looks
 along +z, away from the camera; a heading of pi looks at it. Angles are radians.
@@ -38,13 +38,19 @@ def roll_matrix(roll: np.ndarray) -> np.ndarray:
     )
 
 
+def orientation(yaw: np.ndarray, pitch: np.ndarray, roll: np.ndarray) -> np.ndarray:
+    """Rotation `[..., 3, 3]` whose columns are the right, up and forward axes of something that
+    has this heading, is then pitched (forwards is positive) and then rolled."""
+    return yaw_matrix(yaw) @ pitch_matrix(pitch) @ roll_matrix(roll)
+
+
 def turn(matrix: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     """Matrices `[..., 3, 3]` applied to vectors `[..., 3]`."""
     return np.einsum("...ij,...j->...i", matrix, vectors)
 
 
 def ease(t: np.ndarray, start: float, duration: float) -> np.ndarray:
-    """0 before `start`, 1 after `start + duration` (s), between them a minimum-jerk rise.
+    """0 before `start`, 1 after `start + duration` (s), in between a minimum-jerk rise.
 
     Flash and Hogan (1985): point-to-point human movement follows 10x^3 - 15x^4 + 6x^5.
     """
@@ -53,7 +59,7 @@ def ease(t: np.ndarray, start: float, duration: float) -> np.ndarray:
 
 
 def wobble(rng: np.random.Generator, t: np.ndarray, size: float, top: float = 0.9) -> np.ndarray:
-    """Smooth random signal of standard deviation `size` with frequencies of 0.1..`top` Hz."""
+    """Smooth random signal `[T]` of standard deviation `size`, frequencies 0.1..`top` Hz."""
     frequency = rng.uniform(0.1, top, 4)
     phase = rng.uniform(0, 2 * np.pi, 4)
     waves = np.sin(2 * np.pi * frequency[:, None] * t + phase[:, None])
@@ -63,10 +69,11 @@ def wobble(rng: np.random.Generator, t: np.ndarray, size: float, top: float = 0.
 def two_bones(
     root: np.ndarray, target: np.ndarray, upper: float, lower: float, hint: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Place a two-bone limb (all arrays `[T, 3]`): returns middle joint, end and hinge axis.
+    """Inverse kinematics of a limb with two bones; returns middle joint, end and hinge axis.
 
-    The end lies on `target` where the limb reaches it, else on the line towards it; the middle
-    joint bends towards `hint`; the hinge axis is perpendicular to both bones.
+    All arrays are `[T, 3]`. The end lies on `target` if the limb reaches it, else on the line
+    towards it. The middle joint bends towards `hint`. The hinge axis is perpendicular to both
+    bones and not normalised.
     """
     reach = target - root
     length = np.linalg.norm(reach, axis=-1, keepdims=True)

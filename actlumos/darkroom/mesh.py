@@ -1,7 +1,7 @@
-"""Surfaces: everything that is drawn is a tube, a row of rings joined by quadrilaterals.
+"""Surfaces of quadrilaterals, and how much light they reflect.
 
-A limb is a tube along its bones, a head a tube whose radii follow a sphere, a box a tube of four
-sides. Quadrilaterals that face away are never drawn, the others are painted back to front.
+Almost everything is a tube, that is, a sequence of rings joined by quadrilaterals: a limb is a tube
+along its bones, a head is a tube whose radii follow a sphere. The other shape is the box.
 """
 
 from __future__ import annotations
@@ -10,13 +10,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from actlumos.darkroom.colour import Colour
 from actlumos.darkroom.geometry import unit
 
 
 @dataclass(frozen=True)
 class Mesh:
-    """Quadrilaterals `[T, F, 4, 3]` (T = 1 for what stands still), albedo `[F, 3]` linear RGB,
-    centres and outward normals `[T, F, 3]`; float32."""
+    """F quadrilaterals over T frames; T is 1 for things that stand still. All arrays are float32.
+
+    `quads` `[T, F, 4, 3]` are the corners, `albedo` `[F, 3]` is linear RGB, `centres` and outward
+    unit `normals` are `[T, F, 3]`.
+    """
 
     quads: np.ndarray
     albedo: np.ndarray
@@ -25,7 +29,7 @@ class Mesh:
 
 
 def mesh(quads: np.ndarray, albedo: np.ndarray, middle: np.ndarray) -> Mesh:
-    """Attach centres, and normals that point away from `middle` `[T, F, 3]`, a point inside."""
+    """Add centres, and normals that point away from `middle` `[T, F, 3]`, points inside."""
     quads = quads.astype(np.float32)
     a, b, c, d = (quads[..., i, :] for i in range(4))
     normals = unit(np.cross(c - a, d - b))
@@ -38,7 +42,7 @@ def mesh(quads: np.ndarray, albedo: np.ndarray, middle: np.ndarray) -> Mesh:
 
 
 def join(meshes: list[Mesh]) -> Mesh:
-    """One mesh of many; still ones are repeated for every frame of the moving ones."""
+    """One mesh of several; those of one frame are repeated for all frames of the others."""
     frames = max(len(m.quads) for m in meshes)
 
     def spread(name: str) -> np.ndarray:
@@ -53,11 +57,15 @@ def tube(
     centres: np.ndarray, across: np.ndarray, radii: np.ndarray, albedo: np.ndarray,
     sides: int = 8, depth: np.ndarray | None = None,
 ) -> Mesh:  # fmt: skip
-    """Rings round `centres` `[T, N, 3]`, joined.
+    """N elliptical rings, joined.
 
-    `across` `[T, N, 3]` are the rings' first axes, `depth` their second (default: perpendicular
-    to the first and to the tube); `radii` `[N, 2]` their half axes in metres; `albedo` is
-    `[N - 1, sides, 3]` or anything that broadcasts to it.
+    Args:
+        centres: of the rings, `[T, N, 3]`.
+        across: first axes of the rings, `[T, N, 3]` or what broadcasts to it.
+        radii: half axes of the rings in metres, `[N, 2]`.
+        albedo: `[N - 1, sides, 3]` or what broadcasts to it.
+        sides: number of corners of a ring.
+        depth: second axes of the rings; None: perpendicular to the first and to the tube.
     """
     across = unit(np.broadcast_to(across, centres.shape))
     if depth is None:
@@ -85,16 +93,16 @@ _SIDES = np.array(
 
 
 def box(
-    centre: np.ndarray, size: tuple[float, float, float], albedo: tuple[float, ...],
+    centre: np.ndarray, size: tuple[float, float, float], albedo: Colour,
     frame: np.ndarray | None = None,
 ) -> Mesh:  # fmt: skip
     """A box at `centre` `[3]` or `[T, 3]` of `size` (x, y, z), turned by `frame` `[..., 3, 3]`."""
     corners = _CUBE * np.array(size)
     centre = np.atleast_2d(centre)
-    if frame is not None:
-        turned = np.einsum("...ij,nj->...ni", np.atleast_3d(frame).reshape(-1, 3, 3), corners)
-    else:
+    if frame is None:
         turned = corners[None]
+    else:
+        turned = np.einsum("...ij,nj->...ni", frame.reshape(-1, 3, 3), corners)
     points = centre[:, None] + turned
     quads = points[:, _SIDES]
     middle = np.broadcast_to(centre[:, None], quads.shape[:2] + (3,))
@@ -102,10 +110,13 @@ def box(
 
 
 def upright(
-    base: np.ndarray, heights: list[float], radii: list[float], albedo: np.ndarray | tuple,
+    base: np.ndarray, heights: list[float], radii: list[float], albedo: np.ndarray | Colour,
     up: np.ndarray | None = None, sides: int = 6,
 ) -> Mesh:  # fmt: skip
-    """A turned thing (bottle, pole, plant) on `base` `[T, 3]` along `up` (default vertical)."""
+    """A round thing (bottle, pole, plant): rings of `radii` at `heights` above `base` `[T, 3]`.
+
+    `up` `[T, 3]` are unit vectors along its axis (default: vertical).
+    """
     base = np.atleast_2d(base)
     up = np.array([[0.0, 1.0, 0.0]]) if up is None else np.atleast_2d(up)
     centres = base[:, None] + np.array(heights)[:, None] * up[:, None]
@@ -118,10 +129,10 @@ def upright(
 def shade(
     surface: Mesh, lights: list[tuple[np.ndarray, np.ndarray]], ambient: np.ndarray
 ) -> np.ndarray:
-    """Outgoing radiance `[T, F, 3]`: Lambert's law over point lights plus light from all round.
+    """Reflected radiance `[T, F, 3]`: Lambert's law for point lights, plus ambient light `[3]`.
 
-    Each light is a position `[3]` and a colour `[3]`; its effect falls with the square of the
-    distance, softened near the lamp. What faces down sees a darker surrounding.
+    Each light is a position `[3]` and a colour `[3]`. Its irradiance falls with the square of the
+    distance, limited close to the light. Faces that look down get less ambient light.
     """
     normals = surface.normals
     total = ambient.astype(np.float32) * (0.72 + 0.28 * normals[..., 1:2])

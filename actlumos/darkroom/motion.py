@@ -1,276 +1,155 @@
-"""The eleven actions of ARID as trajectories; one short function an action.
+"""What a motion is, the still person that every action starts from, and shared building blocks.
 
-Speeds, angles and frequencies are everyday human values (gait: Winter 1991, "The biomechanics and
-motor control of human gait"; the rest by observation). Every function changes a neutral
-`Motion` in place and may use the stage's seat and table.
+A motion has its own frame: the person stands at the origin and looks along +z. All arrays hold one
+row per frame; pairs are left, right. Actions change the arrays in place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
-from actlumos.darkroom.body import Body
-from actlumos.darkroom.gait import gait, swing_arms
-from actlumos.darkroom.geometry import ease
-from actlumos.darkroom.movement import (
-    SIDES,
-    Motion,
-    Stage,
-    arm_angles,
-    grasp,
-    lower_onto,
-    mirror,
-    neutral,
-    take,
-    there_and_back,
-)
-
-Action = Callable[[Body, Motion, Stage, np.random.Generator], None]
-GRAVITY = 9.81
+from actlumos.darkroom.body import SIDES, Body
+from actlumos.darkroom.geometry import ease, wobble
 
 
-def sit_first(body: Body, m: Motion, stage: Stage, rng: np.random.Generator) -> None:
-    """Do an upper-body action sitting, where the stage says so."""
-    if stage.seated and stage.seat is not None:
-        lower_onto(body, m, stage, np.ones_like(m.t), rng)
-        m.reaching[:] = 0
-        for k in (0, 1):
-            m.hand[:, k] = np.array([-SIDES[k] * 0.05, -0.62, 0.55]) * body.arm
+@dataclass
+class Motion:
+    """Trajectories of one clip; metres and radians, `T` frames."""
+
+    t: np.ndarray  # [T] seconds
+    pelvis: np.ndarray  # [T, 3]
+    yaw: np.ndarray  # [T] heading of the pelvis
+    lean: np.ndarray  # [T] trunk forwards
+    roll: np.ndarray  # [T] trunk sideways
+    twist: np.ndarray  # [T] chest against pelvis
+    head_yaw: np.ndarray  # [T] head against chest
+    head_pitch: np.ndarray  # [T] down is positive
+    feet: np.ndarray  # [T, 2, 3] ankle targets
+    foot_yaw: np.ndarray  # [T, 2]
+    foot_pitch: np.ndarray  # [T, 2] toes down is positive
+    hand: np.ndarray  # [T, 2, 3] wrist target, from the shoulder, in the chest's frame
+    reach: np.ndarray  # [T, 2, 3] wrist target in the motion's frame
+    reaching: np.ndarray  # [T, 2] 0 = follow `hand`, 1 = follow `reach`
+    elbow_out: np.ndarray  # [T, 2] 0 = elbow behind, 1 = elbow to the side
+    tilt: np.ndarray  # [T] of the thing in the main hand
+    knees_out: float = 0.15  # direction in which the knees bend: 0 = straight ahead
+    main: int = 1  # the arm that acts: 0 = left, 1 = right
 
 
-def walk(body: Body, m: Motion, stage: Stage, rng: np.random.Generator) -> None:
-    """0.75..1.05 strides a second."""
-    hip = np.deg2rad(rng.uniform(20, 27))
-    knee = (np.deg2rad(5), np.deg2rad(rng.uniform(46, 58)))
-    phase = gait(
-        body, m, rng, strides=rng.uniform(0.75, 1.05), hip=hip, lean=0.06, knee=knee, flight=0.0
-    )
-    m.lean += rng.uniform(0, 0.1)
-    swing_arms(body, m, rng, phase, np.deg2rad(rng.uniform(10, 32)), rng.uniform(0.1, 0.5))
-    if stage.held and rng.random() < 0.5:
-        take(m, m.main, np.array([-0.05, -0.35, 0.5]) * mirror(m.main), np.ones_like(m.t))
+@dataclass(frozen=True)
+class Stage:
+    """What stands near the person; drawn independently of the action, so it shows no class."""
+
+    seat: float | None  # height of a seat, if there is one
+    seat_at: tuple[float, float]  # where the seat is, in the motion's frame (x, z)
+    table: float | None  # height of a table in front of the person, if there is one
+    table_ahead: float  # distance of the table
+    seated: bool  # whether an action of the upper body is done sitting
+    held: str  # thing in the hand where the action needs none: "", "bottle", "cup", "phone"
 
 
-def run(body: Body, m: Motion, stage: Stage, rng: np.random.Generator) -> None:
-    """1.2..1.6 strides a second, bent elbows, a flight phase."""
-    hip = np.deg2rad(rng.uniform(30, 42))
-    knee = (np.deg2rad(14), np.deg2rad(rng.uniform(75, 105)))
-    phase = gait(
-        body, m, rng, strides=rng.uniform(1.2, 1.6), hip=hip, lean=np.deg2rad(12), knee=knee,
-        flight=rng.uniform(0.03, 0.07),
+def neutral(body: Body, t: np.ndarray, rng: np.random.Generator) -> Motion:
+    """A person who stands at ease at times `t` `[T]`, arms hanging, and sways a little."""
+    n = len(t)
+    feet, pelvis = np.zeros((n, 2, 3)), np.zeros((n, 3))
+    feet[:, :, 0] = SIDES * rng.uniform(0.07, 0.15)
+    feet[:, :, 1] = body.ankle
+    feet[:, :, 2] = rng.normal(0, 0.04, 2)
+    pelvis[:, 1] = body.hip_height - 0.004
+    motion = Motion(
+        t=t, pelvis=pelvis, feet=feet,
+        hand=np.stack([_hanging(body, rng, t, k) for k in (0, 1)], 1),
+        yaw=np.zeros(n), lean=np.zeros(n), roll=np.zeros(n), twist=np.zeros(n),
+        head_yaw=wobble(rng, t, 0.12, 0.5), head_pitch=0.08 + wobble(rng, t, 0.06, 0.5),
+        foot_yaw=np.tile(SIDES * rng.uniform(0.05, 0.3), (n, 1)), foot_pitch=np.zeros((n, 2)),
+        reach=np.zeros((n, 2, 3)), reaching=np.zeros((n, 2)),
+        elbow_out=np.full((n, 2), rng.uniform(0, 0.4)), tilt=np.zeros(n),
+        main=int(rng.integers(2)),
     )  # fmt: skip
-    m.lean += rng.uniform(0.08, 0.25)
-    swing_arms(
-        body, m, rng, phase, np.deg2rad(rng.uniform(28, 48)), np.deg2rad(rng.uniform(60, 95))
-    )
-
-
-def jump(body: Body, m: Motion, stage: Stage, rng: np.random.Generator) -> None:
-    """Crouch, fly, land; again while time lasts. Forwards or in place."""
-    start, far = rng.uniform(0.0, 0.35), rng.uniform(0.2, 1.1) * (rng.random() < 0.5)
-    swing = rng.random() < 0.8
-    high = rng.uniform(0.15, 0.42)
-    while start < m.t[-1] - 0.55:
-        height = high * rng.uniform(0.8, 1.2)
-        start = one_jump(body, m, rng, start, height, far, swing) + rng.uniform(0.0, 0.45)
-
-
-def one_jump(
-    body: Body, m: Motion, rng: np.random.Generator, start: float, height: float, far: float,
-    swing: bool,
-) -> float:  # fmt: skip
-    """One jump of the pelvis by `height` and forwards by `far`; returns when it has ended."""
-    crouch, down, push = rng.uniform(0.14, 0.34), rng.uniform(0.28, 0.45), 0.17
-    flight = 2 * np.sqrt(2 * height / GRAVITY)
-    take_off, landing = start + down + push, start + down + push + flight
-    air = np.clip((m.t - take_off) / flight, 0, 1)
-    rise = 4 * height * air * (1 - air)
-    land = there_and_back(m.t, landing - 0.02, 0.14, 0.02, 0.4)
-    low = ease(m.t, start, down) - ease(m.t, start + down, push)
-    dip = crouch * low + 0.75 * crouch * land
-    m.pelvis[:, 1] += rise - dip
-    shift = far * np.clip((m.t - take_off) / flight, 0, 1)
-    m.pelvis[:, 2] += shift - 0.1 * (low + land) * crouch
-    m.feet[:, :, 2] += shift[:, None]
-    tuck = rng.uniform(0.0, 0.18) * np.sin(np.pi * air)
-    m.feet[:, :, 1] += (rise + tuck)[:, None]
-    m.foot_pitch += (0.6 * np.sin(np.pi * air) + 0.5 * (m.t > take_off - 0.1) * (air < 1) * low)[
-        :, None
-    ]
-    m.lean += (2.3 * crouch + 0.1) * low + 1.8 * crouch * land
-    if swing:
-        back, up = low, there_and_back(m.t, start + down - 0.05, 0.25, 0.12, 0.45)
-        raise_to = rng.uniform(0.9, 2.6)
-        for k in (0, 1):
-            angle = -0.8 * back + raise_to * up
-            target = arm_angles(body, angle, np.full_like(angle, 0.25), np.full_like(angle, 0.15))
-            take(m, k, target * mirror(k), np.clip(back + up, 0, 1))
-    return landing + 0.35
-
-
-def sit(body: Body, m: Motion, stage: Stage, rng: np.random.Generator) -> None:
-    """From standing onto the seat, or into a low squat, within 0.5..1.2 s."""
-    lasts = rng.uniform(0.6, 1.3)
-    start = rng.uniform(0.1, max(0.15, 0.85 * m.t[-1] - lasts))
-    lower_onto(body, m, stage, ease(m.t, start, lasts), rng)
-
-
-def stand(body: Body, m: Motion, stage: Stage, rng: np.random.Generator) -> None:
-    """From the seat, or from a low squat, to standing."""
-    lasts = rng.uniform(0.6, 1.3)
-    start = rng.uniform(0.1, max(0.15, 0.85 * m.t[-1] - lasts))
-    lower_onto(body, m, stage, 1 - ease(m.t, start, lasts), rng)
-
-
-def turn_round(body: Body, m: Motion, stage: Stage, rng: np.random.Generator) -> None:
-    """Turn on the spot by 90, 180 or 360 degrees in small steps, the head leading."""
-    angle = rng.choice([np.pi / 2, np.pi, 2 * np.pi], p=[0.4, 0.42, 0.18]) * rng.choice([-1, 1])
-    lasts = rng.uniform(0.7, 1.2) * (0.6 + 0.4 * abs(angle) / np.pi)
-    start = rng.uniform(0.05, max(0.1, 0.7 * (m.t[-1] - lasts)))
-    yaw = angle * ease(m.t, start, lasts)
-    if start + 2 * lasts + 0.3 < m.t[-1] and rng.random() < 0.6:
-        yaw = yaw - angle * ease(m.t, start + lasts + 0.3, lasts)
-    rate = np.abs(np.gradient(yaw, m.t))
-    m.yaw += yaw
-    m.head_yaw += np.deg2rad(25) * np.gradient(yaw, m.t) / (rate.max() + 1e-6)
-    step = np.sin(2 * np.pi * rng.uniform(1.4, 2.0) * m.t)
-    c, s = np.cos(yaw), np.sin(yaw)
-    for k in (0, 1):
-        x, z = m.feet[:, k, 0].copy(), m.feet[:, k, 2].copy()
-        m.feet[:, k, 0], m.feet[:, k, 2] = c * x + s * z, c * z - s * x
-        m.feet[:, k, 1] += 0.05 * np.clip(rate, 0, 1.5) * np.clip(SIDES[k] * step, 0, 1)
-        m.hand[:, k, 0] += SIDES[k] * 0.05 * np.clip(rate, 0, 2)
-    m.foot_yaw += yaw[:, None]
-    m.pelvis[:, 1] -= 0.012 * np.clip(rate, 0, 1.5) * (1 + np.abs(step))
-
-
-def wave(body: Body, m: Motion, stage: Stage, rng: np.random.Generator) -> None:
-    """Raise a hand beside the head and swing the forearm at 1.2..2.8 Hz."""
-    sit_first(body, m, stage, rng)
-    both = rng.random() < 0.1
-    up = there_and_back(m.t, rng.uniform(-0.5, 0.4), 0.45, rng.uniform(1.2, 4.0), 0.5)
-    swing = np.deg2rad(rng.uniform(22, 42)) * np.sin(
-        2 * np.pi * rng.uniform(1.2, 2.8) * m.t + rng.uniform(0, 6)
-    )
-    raised, ahead = rng.uniform(0.15, 2.2), rng.uniform(0.15, 0.7)
-    for k in (0, 1) if both else (m.main,):
-        lean = swing + rng.uniform(-0.1, 0.25)
-        upper = np.array([np.sin(raised) * np.cos(ahead), -np.cos(raised), np.sin(ahead)])
-        fore = np.stack([np.sin(lean), np.cos(lean), np.full_like(lean, 0.25)], -1)
-        target = body.upper_arm * upper / np.linalg.norm(upper) + body.forearm * fore
-        take(m, k, target * mirror(k), up)
-        m.elbow_out[:, k] = np.maximum(m.elbow_out[:, k], up)
-    m.roll -= 0.04 * swing * up
-
-
-def drink(body: Body, m: Motion, stage: Stage, rng: np.random.Generator) -> None:
-    """Lift the cup from waist or table to the mouth, tip the head back, put it down again."""
-    sit_first(body, m, stage, rng)
-    k, h = m.main, body.height
-    rise, hold = rng.uniform(0.5, 0.9), rng.uniform(0.5, 1.3)
-    first = rng.uniform(0.0, 0.35)
-    up = there_and_back(m.t, first, rise, hold, rise)
-    if first + 3 * rise + hold + 0.4 < m.t[-1]:
-        up = up + there_and_back(m.t, first + 2 * rise + hold + 0.3, rise, 2 * hold, rise)
-    mouth = np.array([-body.shoulder + 0.06, 0.03 * h, 0.1 * h + 0.05]) * mirror(k)
-    rest = np.array([-0.05, -rng.uniform(0.45, 0.75) * body.arm, rng.uniform(0.4, 0.7) * body.arm])
-    arc = np.sin(np.pi * up)[:, None] * np.array([0.02, -0.02, 0.1]) * mirror(k)
-    take(m, k, rest * mirror(k), np.ones_like(m.t))
-    take(m, k, mouth + arc, up)
-    m.elbow_out[:, k] = 0.1 + rng.uniform(0.1, 0.5) * up
-    back = ease(up, 0.7, 0.3)
-    m.head_pitch -= np.deg2rad(rng.uniform(12, 34)) * back
-    m.lean -= 0.06 * back
-    m.tilt = np.deg2rad(rng.uniform(45, 95)) * back
-
-
-def pour(body: Body, m: Motion, stage: Stage, rng: np.random.Generator) -> None:
-    """Hold the bottle over the cup (in the other hand, or on the table) and tip it."""
-    sit_first(body, m, stage, rng)
-    k = m.main
-    start, hold = rng.uniform(0.0, 0.4), rng.uniform(0.8, 1.8)
-    lift = there_and_back(m.t, start, 0.6, hold + 0.5, 0.6)
-    tip = there_and_back(m.t, start + 0.35, 0.5, hold, 0.45)
-    high, ahead = rng.uniform(0.2, 0.5), rng.uniform(0.62, 0.82)
-    low = np.array([0.0, -0.75, 0.5]) * body.arm
-    top = np.array([-0.12, -high + 0.22, ahead]) * body.arm
-    take(m, k, low * mirror(k), np.ones_like(m.t))
-    take(m, k, top * mirror(k), lift)
-    other = np.array([-0.3, -high - 0.18, ahead - 0.02]) * body.arm
-    if stage.table is None or rng.random() < 0.4:
-        take(m, 1 - k, other * mirror(1 - k), np.clip(0.6 + lift, 0, 1))
-    m.elbow_out[:, k] = 0.2 + rng.uniform(0.4, 0.9) * tip
-    m.hand[:, k, 1] += 0.05 * tip
-    m.head_pitch += 0.35
-    m.lean += rng.uniform(0.0, 0.2)
-    m.roll += SIDES[k] * 0.05 * tip
-    m.tilt = np.deg2rad(rng.uniform(95, 135)) * tip
-
-
-def pick(body: Body, m: Motion, stage: Stage, rng: np.random.Generator) -> None:
-    """Bend to the floor or the table, take the thing, straighten up with it."""
-    k = m.main
-    start, fall = rng.uniform(0.0, 0.4), rng.uniform(0.55, 0.95)
-    hold, rise = rng.uniform(0.08, 0.35), rng.uniform(0.55, 0.95)
-    bent = there_and_back(m.t, start, fall, hold, rise)
-    table = stage.table is not None and rng.random() < 0.6
-    knees = 0.0 if table else rng.uniform(0.05, 0.85)
-    aside = rng.uniform(-0.1, 0.25) * SIDES[k]
-    height = stage.table + 0.06 if table else rng.uniform(0.04, 0.2)
-    ahead = stage.table_ahead + rng.uniform(0.02, 0.15) if table else rng.uniform(0.25, 0.45)
-    m.pelvis[:, 1] -= bent * (0.03 + 0.48 * knees) * body.hip_height
-    m.pelvis[:, 2] -= bent * (0.05 + 0.12 * (1 - knees))
-    m.lean += bent * (rng.uniform(0.35, 0.6) if table else 1.75 - 0.85 * knees)
-    m.roll += bent * 0.1 * SIDES[k]
-    m.foot_pitch += (0.5 * knees * bent)[:, None]
-    m.head_pitch += 0.3 * bent
-    place = np.array([aside, height, ahead])
-    near = ease(m.t, start + 0.2 * fall, 0.8 * fall) - ease(m.t, start + fall + hold, 0.6 * rise)
-    grasp(m, k, np.broadcast_to(place, m.pelvis.shape), near)
-    after = ease(m.t, start + fall + hold, rise)
-    take(m, k, np.array([0.0, -0.55, 0.6]) * body.arm * mirror(k), after)
-
-
-def push(body: Body, m: Motion, stage: Stage, rng: np.random.Generator) -> None:
-    """Walk behind a cart or a box, or shove a wall or a door again and again."""
-    high = rng.uniform(-0.25, 0.05)
-    if rng.random() < 0.5:
-        knee = (0.12, np.deg2rad(42))
-        gait(
-            body, m, rng, strides=rng.uniform(0.5, 0.85), hip=np.deg2rad(rng.uniform(13, 22)),
-            lean=0.12, knee=knee, flight=0.0,
-        )  # fmt: skip
-        reach = 0.8 + 0.06 * np.sin(2 * np.pi * 0.8 * m.t)
-        m.lean += rng.uniform(0.3, 0.65)
-    else:
-        effort = np.clip(
-            np.sin(2 * np.pi * (m.t / rng.uniform(0.9, 1.6) + rng.random())), -0.6, 0.8
-        )
-        reach = 0.66 + 0.3 * effort
-        m.feet[:, 0, 2], m.feet[:, 1, 2] = 0.12, -0.42
-        m.pelvis[:, 1] -= 0.08
-        m.pelvis[:, 2] += 0.1 * effort
-        m.lean += rng.uniform(0.2, 0.5) + 0.25 * effort
-    for k in (0, 1):
-        place = np.stack([0 * reach + 0.05, high + 0.4 * m.lean, reach], -1) * body.arm
-        m.hand[:, k] = place * mirror(k)
-        m.elbow_out[:, k] = 0.5
-    m.head_pitch -= 0.3 * m.lean
-
-
-ACTIONS: dict[str, Action] = {
-    "drink": drink, "jump": jump, "pick": pick, "pour": pour, "push": push, "run": run,
-    "sit": sit, "stand": stand, "turn": turn_round, "walk": walk, "wave": wave,
-}  # fmt: skip
-
-
-def act(
-    name: str, actions: dict[str, Action], body: Body, stage: Stage, t: np.ndarray,
-    rng: np.random.Generator,
-) -> Motion:  # fmt: skip
-    """The motion `name` of `body` at times `t` (s)."""
-    motion = neutral(body, t, rng)
-    actions[name](body, motion, stage, rng)
+    _sway(motion, rng)
     return motion
+
+
+def _hanging(body: Body, rng: np.random.Generator, t: np.ndarray, k: int) -> np.ndarray:
+    """Wrist `[T, 3]` of an arm that hangs, or rests bent in front of the body or on the hip."""
+    if rng.random() < 0.72:
+        place = np.array([SIDES[k] * rng.uniform(0.02, 0.1), -rng.uniform(0.95, 0.99), 0.08])
+    else:
+        place = np.array([-SIDES[k] * rng.uniform(-0.15, 0.3), -rng.uniform(0.5, 0.75), 0.45])
+    shake = np.stack([wobble(rng, t, 0.02) for _ in range(3)], -1)
+    return place * body.arm + shake
+
+
+def _sway(motion: Motion, rng: np.random.Generator) -> None:
+    """Move pelvis and trunk slowly, by a few centimetres and degrees, as a standing person does."""
+    size = rng.uniform(0.4, 1.6)
+    motion.pelvis[:, 0] += wobble(rng, motion.t, 0.012 * size, 0.5)
+    motion.pelvis[:, 2] += wobble(rng, motion.t, 0.01 * size, 0.5)
+    motion.pelvis[:, 1] -= np.abs(wobble(rng, motion.t, 0.006 * size, 0.5))
+    motion.lean += rng.normal(0.03, 0.05) + wobble(rng, motion.t, 0.02 * size)
+    motion.roll += wobble(rng, motion.t, 0.015 * size)
+    motion.twist += rng.normal(0, 0.1) + wobble(rng, motion.t, 0.04 * size)
+
+
+def mirror(k: int) -> np.ndarray:
+    """Factor `[3]` that makes a vector of the right arm one of arm `k`."""
+    return np.array([SIDES[k], 1.0, 1.0])
+
+
+def arm_angles(body: Body, flexion: np.ndarray, elbow: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """Wrist `[T, 3]` from the right shoulder, for an arm that is raised forwards by `flexion`, bent
+    by `elbow` and moved away from the body by `out` (all `[T]`); `mirror` gives the left arm."""
+    upper, lower = flexion, flexion + elbow
+    down = -(body.upper_arm * np.cos(upper) + body.forearm * np.cos(lower))
+    ahead = body.upper_arm * np.sin(upper) + body.forearm * np.sin(lower)
+    return np.stack([-down * np.sin(out), down * np.cos(out), ahead], -1)
+
+
+def move_hand(motion: Motion, k: int, target: np.ndarray, amount: np.ndarray) -> None:
+    """Move the hand `k` towards `target` `[T, 3]` (shoulder-relative) by `amount` `[T]` of 0..1."""
+    motion.hand[:, k] += amount[:, None] * (target - motion.hand[:, k])
+
+
+def reach_for(motion: Motion, k: int, target: np.ndarray, amount: np.ndarray) -> None:
+    """Like `move_hand`, but `target` is in the motion's frame (a thing on a table or the floor)."""
+    motion.reach[:, k] = target
+    motion.reaching[:, k] = amount
+
+
+def there_and_back(
+    t: np.ndarray, start: float, rise: float, hold: float, fall: float
+) -> np.ndarray:
+    """0 until `start`, up to 1 within `rise`, 1 for `hold`, down to 0 within `fall` (seconds)."""
+    return ease(t, start, rise) - ease(t, start + rise + hold, fall)
+
+
+def sit_down(
+    body: Body, motion: Motion, stage: Stage, amount: np.ndarray, rng: np.random.Generator
+) -> None:
+    """Sit down by `amount` `[T]`: 0 = stand, 1 = sit on the seat, or squat where there is none."""
+    squat = stage.seat is None
+    height = rng.uniform(0.2, 0.32) if stage.seat is None else stage.seat + 0.09
+    back = rng.uniform(0.08, 0.2) if squat else -stage.seat_at[1]
+    dip = np.sin(np.pi * amount)
+    motion.pelvis[:, 1] += amount * (height - motion.pelvis[:, 1])
+    motion.pelvis[:, 2] -= back * ease(amount, 0.0, 0.9)
+    rest = rng.uniform(0.35, 0.75) if squat else rng.uniform(-0.12, 0.28)
+    motion.lean += rest * amount + rng.uniform(0.35, 0.85) * dip
+    motion.head_pitch -= 0.4 * rest * amount
+    motion.knees_out = rng.uniform(0.1, 0.45)
+    motion.feet[:, :, 0] += amount[:, None] * SIDES * rng.uniform(0, 0.08)
+    if rng.random() < 0.75:
+        _hands_on_thighs(body, motion, amount, rng)
+
+
+def _hands_on_thighs(
+    body: Body, motion: Motion, amount: np.ndarray, rng: np.random.Generator
+) -> None:
+    """Rest the hands near the knees while seated."""
+    ahead, high, inward = rng.uniform(0.18, 0.42), rng.uniform(0.1, 0.2), rng.uniform(-0.06, 0.08)
+    for k in (0, 1):
+        place = motion.pelvis + np.array([SIDES[k] * (body.hip + 0.08 - inward), high, ahead])
+        motion.reach[:, k] = place
+        motion.reaching[:, k] = ease(amount, 0.25, 0.75)

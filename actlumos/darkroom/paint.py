@@ -1,4 +1,4 @@
-"""Painter's algorithm: shaded quadrilaterals, far ones first, with OpenCV at twice the size."""
+"""Painter's algorithm: quadrilaterals are filled from far to near, at twice the resolution."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ from actlumos.darkroom.mesh import Mesh
 SCALE, SHIFT = 2, 4  # supersampling; fractional bits of OpenCV's fixed-point coordinates
 
 
-def paint_over(picture: np.ndarray, quads: np.ndarray, colours: list[tuple]) -> None:
-    """Draw fixed-point quads `[N, 4, 2]` in order over `picture` float32 `[H, W, 3]`, in place.
+def paint_over(picture: np.ndarray, quads: np.ndarray, colours: list[list[float]]) -> None:
+    """Fill `quads` in the given order over `picture` float32 `[H, W, 3]`, in place.
 
-    The touched part is enlarged, painted and averaged down again: what no quad covers comes back
-    unchanged, edges become smooth.
+    The part of the picture around the quads is enlarged, painted and averaged back to its size.
+    Pixels that no quad covers keep their value, and edges become smooth.
+
+    Args:
+        picture: linear radiance.
+        quads: corners `[N, 4, 2]`, fixed-point as `Painter` gives them.
+        colours: N linear RGB colours.
     """
     if not len(colours):
         return
@@ -35,13 +40,21 @@ def paint_over(picture: np.ndarray, quads: np.ndarray, colours: list[tuple]) -> 
 
 
 class Painter:
-    """A mesh seen by a camera: visible faces of each frame, sorted, in fixed point."""
+    """A mesh seen by a camera: the visible faces of each frame, from far to near."""
 
     def __init__(
         self, surface: Mesh, radiance: np.ndarray, pixels: np.ndarray, depth: np.ndarray,
         position: np.ndarray,
     ) -> None:  # fmt: skip
-        """`pixels` `[T, F, 4, 2]` and `depth` `[T, F, 4]` are the quads' projections."""
+        """Find the visible faces and convert their corners to fixed point.
+
+        Args:
+            surface: F faces.
+            radiance: of the faces, `[T, F, 3]`.
+            pixels: projected corners, `[T, F, 4, 2]`.
+            depth: of the corners, `[T, F, 4]`.
+            position: of the camera, `[3]`.
+        """
         away = np.einsum(
             "...i,...i", surface.centres - position.astype(np.float32), surface.normals
         )
@@ -54,8 +67,8 @@ class Painter:
         self.points = np.rint(fixed).astype(np.int32)
         self.colours = radiance
 
-    def frame(self, index: int) -> tuple[np.ndarray, list[tuple]]:
-        """Quads and colours of one frame, far ones first."""
+    def frame(self, index: int) -> tuple[np.ndarray, list[list[float]]]:
+        """Quads and colours of one frame, for `paint_over`."""
         chosen = np.flatnonzero(self.visible[index])
         chosen = chosen[np.argsort(-self.depth[index, chosen], kind="stable")]
         return self.points[index, chosen], self.colours[index, chosen].tolist()

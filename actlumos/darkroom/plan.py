@@ -1,4 +1,4 @@
-"""Which clips a data set holds: class, group, split, seed of each, before anything is drawn."""
+"""Which clips a data set holds: class, group, split and seed of each, before any is rendered."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from actlumos.darkroom.motion import ACTIONS
-from actlumos.darkroom.motion_b import ACTIONS_B
+from actlumos.darkroom.actions import ACTIONS
+from actlumos.darkroom.actions_b import ACTIONS_B
 
 SPLITS = ("train", "val", "test")
 CLASSES = tuple(ACTIONS)  # ARID's eleven in ARID's order
@@ -19,8 +19,9 @@ DOMAINS = {"darkroom": ACTIONS, "darkroom-b": ACTIONS_B}
 class ClipSpec:
     """Everything that determines a clip's pixels, and where it is written.
 
-    `index` counts the clips of an action within a split; it is also the number of the group, a
-    person in a place. Every action has one clip in every group, so the place tells nothing.
+    `index` counts the clips of an action within a split. It is also the number of the group, that
+    is, of one person in one place. Every group has one clip of every action, so the place does not
+    reveal the action.
     """
 
     domain: str
@@ -36,7 +37,7 @@ class ClipSpec:
 
     @property
     def label(self) -> int:
-        """ARID's class number; -1 in the unlabeled domain."""
+        """ARID's class number; -1 in the unlabelled domain."""
         return CLASSES.index(self.action) if self.domain == "darkroom" else -1
 
     @property
@@ -47,15 +48,15 @@ class ClipSpec:
 
     @property
     def order(self) -> float:
-        """A number in 0..1 that covers the interval evenly over the clips of a split (golden
-        ratio sequence): what is drawn with it has little sampling error even in small sets."""
+        """A number in 0..1 that is spread evenly over the clips of a split (golden ratio sequence),
+        so that a quantity derived from it has little sampling error even in a small set."""
         actions = list(DOMAINS[self.domain])
         number = self.index * len(actions) + actions.index(self.action) + 1
         return (number * 0.6180339887498949 + 0.377 * self.seed) % 1.0
 
     def generator(self, part: str) -> np.random.Generator:
-        """Random numbers of one `part` of the clip: `person` and `place` are shared by the group,
-        everything else belongs to the clip alone."""
+        """Random numbers for one `part` of the clip. The parts `person` and `place` are shared by
+        the group; any other belongs to this clip alone."""
         shared = part in ("person", "place")
         words = [self.domain, self.split, part, "" if shared else self.action]
         key = [b for word in words for b in (*word.encode(), 0)]
@@ -63,9 +64,9 @@ class ClipSpec:
 
 
 def plan(domain: str, counts: Mapping[str, int], seed: int) -> list[ClipSpec]:
-    """All clips of `domain`, `counts[split]` of each action.
+    """All clips of `domain`: `counts[split]` of each action.
 
-    A larger count only adds clips: those of the smaller plan stay as they are.
+    A larger count only adds clips; those of the smaller plan stay the same.
 
     Raises:
         ValueError: the domain or a split is unknown, or a count is negative.

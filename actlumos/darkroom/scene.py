@@ -1,8 +1,7 @@
-"""Places: planes with procedural textures, lamps and furniture, drawn once a clip as a panorama.
+"""What a place consists of, and its picture: planes with procedural paint, furniture, lamps.
 
-A scene is centred on the spot where the figure acts. Four kinds of place, each in countless
-variants: a wall behind, a corridor or walkway, a room, and a yard with trees and buildings. The
-second domain has its own mixture: stairs, fences, shelves and open ground.
+The origin of a scene is the point on the floor where the person acts. Its picture is a panorama,
+which is rendered once per clip by casting one ray per pixel at the planes.
 """
 
 from __future__ import annotations
@@ -23,8 +22,12 @@ UP = np.array([0.0, 1.0, 0.0])
 
 @dataclass(frozen=True)
 class Plane:
-    """A rectangle: `point`, unit `normal` (away from the viewer's side), horizontal axis `u`,
-    vertical or depth axis `v`, half-open extents along both (metres), and its paint."""
+    """A painted rectangle. Only the side that `normal` points away from is visible.
+
+    `point` is the origin of (u, v) on it; `u` (horizontal) and `v` (vertical or depth) are unit
+    axes; the ranges are its extents along both, in metres. If `paint.gaps` is given, only bars are
+    solid: along u and along v, one bar per period, which covers that part of the period.
+    """
 
     point: np.ndarray
     normal: np.ndarray
@@ -37,7 +40,12 @@ class Plane:
 
 @dataclass
 class Scene:
-    """Planes, furniture, point lights (position, colour), ambient light `[3]` and sky `[3]`."""
+    """A place in linear RGB.
+
+    `lights` are point lights (position `[3]`, colour `[3]`), which are not visible themselves.
+    `glows` are visible lamps (position `[3]`, radius in metres, colour `[3]`), which light nothing.
+    `ambient` light `[3]` comes from all directions; `sky` `[3]` is seen where there is no plane.
+    """
 
     planes: list[Plane] = field(default_factory=list)
     furniture: list[Mesh] = field(default_factory=list)
@@ -48,7 +56,10 @@ class Scene:
 
 
 def wall(yaw: float, distance: float, paint: Paint, **extents: tuple[float, float]) -> Plane:
-    """An upright plane `distance` m from the origin in the direction `yaw`."""
+    """A vertical plane at `distance` metres from the origin in the direction `yaw`.
+
+    `extents` are `u_range` and `v_range` (default: endless, and 30 m high).
+    """
     normal = yaw_matrix(np.array(yaw)) @ np.array([0.0, 0.0, 1.0])
     u = np.cross(UP, normal)
     return Plane(
@@ -58,7 +69,7 @@ def wall(yaw: float, distance: float, paint: Paint, **extents: tuple[float, floa
 
 
 def level(height: float, paint: Paint, yaw: float = 0.0) -> Plane:
-    """A floor (height 0) or a ceiling (above the camera)."""
+    """A floor (height 0) or a ceiling (height above 1)."""
     turned = yaw_matrix(np.array(yaw))
     normal = UP if height > 1 else -UP
     return Plane(
@@ -69,34 +80,38 @@ def level(height: float, paint: Paint, yaw: float = 0.0) -> Plane:
 
 def render(scene: Scene, camera: Camera, view: Panorama) -> np.ndarray:
     """The panorama's linear radiance, float32 `[H, W, 3]`."""
+    rays = _rays(camera, view)
+    distance = np.full(len(rays), 1e6, np.float32)
+    owner = np.full(len(rays), -1)  # number of the plane that a ray hits
+    for number, plane in enumerate(scene.planes):
+        _intersect(plane, camera.position, rays, distance, owner, number)
+    fade = np.clip(0.35 + 1.5 * np.abs(rays[:, 1:2]), 0, 1.2)
+    pixels = (scene.sky * (1.4 - fade)).astype(np.float32)
+    for number, plane in enumerate(scene.planes):
+        mine = np.flatnonzero(owner == number)
+        if len(mine):
+            points = camera.position.astype(np.float32) + rays[mine] * distance[mine, None]
+            pixels[mine] = _lit(scene, plane, points)
+    picture = pixels.reshape(view.size[1], view.size[0], 3)
+    _furnish(scene, camera, view, picture)
+    _glow(scene, camera, view, picture)
+    return np.ascontiguousarray(picture, np.float32)
+
+
+def _rays(camera: Camera, view: Panorama) -> np.ndarray:
+    """World direction of each pixel of the panorama, float32 `[H * W, 3]`, of depth 1."""
     width, height = view.size
     x = (np.arange(width) + 0.5 - view.centre[0]) / camera.focal
     y = (view.centre[1] - np.arange(height) - 0.5) / camera.focal
     rays = np.stack([*np.broadcast_arrays(x[None], y[:, None]), np.ones((height, width))], -1)
-    rays = (rays.reshape(-1, 3) @ view.rotation.T).astype(np.float32)
-    distance = np.full(len(rays), 1e6, np.float32)
-    owner = np.full(len(rays), -1)
-    for number, plane in enumerate(scene.planes):
-        _intersect(plane, camera.position, rays, distance, owner, number)
-    eye = camera.position.astype(np.float32)
-    fade = np.clip(0.35 + 1.5 * np.abs(rays[:, 1:2]), 0, 1.2)
-    picture = (scene.sky * (1.4 - fade)).astype(np.float32)
-    for number, plane in enumerate(scene.planes):
-        mine = np.flatnonzero(owner == number)
-        if len(mine):
-            points = eye + rays[mine] * distance[mine, None]
-            picture[mine] = _lit(scene, plane, points)
-    picture = picture.reshape(height, width, 3)
-    _furnish(scene, camera, view, picture)
-    _glow(scene, camera, view, picture)
-    return np.ascontiguousarray(picture, np.float32)
+    return (rays.reshape(-1, 3) @ view.rotation.T).astype(np.float32)
 
 
 def _intersect(
     plane: Plane, eye: np.ndarray, rays: np.ndarray, distance: np.ndarray, owner: np.ndarray,
     number: int,
 ) -> None:  # fmt: skip
-    """Update the nearest hit of each ray; a plane is seen from its inner side only."""
+    """Set `distance` and `owner` (both `[N]`) of the rays that hit `plane` before any other."""
     slope = rays @ plane.normal.astype(np.float32)
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.float32((plane.point - eye) @ plane.normal) / slope
@@ -113,7 +128,7 @@ def _intersect(
 
 
 def _lit(scene: Scene, plane: Plane, points: np.ndarray) -> np.ndarray:
-    """Radiance of points on a plane: paint times light, plus what the paint itself emits."""
+    """Radiance of points `[N, 3]` on a plane: albedo times irradiance, plus emission."""
     u, v, normal = (axis.astype(np.float32) for axis in (plane.u, plane.v, plane.normal))
     offset = points - plane.point.astype(np.float32)
     albedo, emission = paint_on(plane.paint, offset @ u, offset @ v)
@@ -140,7 +155,7 @@ def _furnish(scene: Scene, camera: Camera, view: Panorama, picture: np.ndarray) 
 
 
 def _glow(scene: Scene, camera: Camera, view: Panorama, picture: np.ndarray) -> None:
-    """Lamps: a small bright disc and the halo that a cheap lens makes of it."""
+    """Add the visible lamps: a small bright disc, and the halo of a cheap lens."""
     for position, radius, colour in scene.glows:
         pixel, depth = project(
             position[None, None], camera.position, view.rotation[None], camera.focal, view.centre
@@ -160,14 +175,15 @@ def _glow(scene: Scene, camera: Camera, view: Panorama, picture: np.ndarray) -> 
 def lamp(
     rng: np.random.Generator, side: float, far: tuple[float, float], power: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A point light beside the figure; `power` is the irradiance it gives there."""
+    """A point light (position, colour) beside the person.
+
+    Args:
+        rng: draws its place and warmth.
+        side: -1 = left, 1 = right.
+        far: smallest and largest z of the lamp, metres.
+        power: its irradiance where the person stands.
+    """
     place = np.array([side * rng.uniform(0.8, 4.0), rng.uniform(1.7, 4.2), rng.uniform(*far)])
     warmth = rng.normal(0.05, 0.05)
     colour = np.exp(np.array([warmth, 0.0, -1.2 * warmth]))
     return place, power * colour * ((place - np.array([0, 1.0, 0])) ** 2).sum()
-
-
-def faint(rng: np.random.Generator, low: float, high: float) -> np.ndarray:
-    """A nearly grey colour between two brightnesses (log-uniform)."""
-    value = np.exp(rng.uniform(np.log(low), np.log(high)))
-    return value * np.exp(rng.normal(0, 0.035, 3))

@@ -1,4 +1,4 @@
-"""A small camera in the dark: from scene radiance to the bytes it would deliver.
+"""A small camera in the dark: from scene radiance to the bytes of its video.
 
 The chain of the EMVA 1288 standard (release 4.0) and of Foi et al., "Practical Poissonian-Gaussian
 noise modeling" (IEEE TIP 2008), with the row noise of Wei et al., "A physics-based noise formation
@@ -6,11 +6,11 @@ model for extreme low-light raw denoising" (CVPR 2020):
 
     electrons = exposure * cast * blur(radiance)
     signal    = electrons + shot * sqrt(electrons) * n1 + read * n2 + row * n3
-    smooth_t  = a * signal_t + (1 - a) * smooth_(t-1)          (the phone's temporal denoiser)
-    byte      = black + 255 * ((s + toe)^(1/gamma) - toe^(1/gamma))
+    smooth_t  = a * signal_t + (1 - a) * smooth_(t-1)          (temporal denoising in a phone)
+    byte      = black + 255 * c * ((smooth_t + toe)^(1/gamma) - toe^(1/gamma))
 
-n1, n2 are drawn for every pixel, n3 for every row. The exposure is searched so that the mean luma
-of the clip after all of this is the wanted one.
+n1 and n2 are drawn for every pixel, n3 for every row; c scales the curve so that it ends at 255.
+The exposure is chosen so that the decoded clip has the wanted mean luma.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from statistics import NormalDist
 import cv2
 import numpy as np
 
+from actlumos.darkroom.colour import Colour, as_colour
+
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as in the files
 CODEC_LOSS = 0.7  # levels of luma by which 8-bit YUV and H.264 darken a clip, measured
 STEPS = 16384  # resolution of the tone curve's table
@@ -29,59 +31,65 @@ STEPS = 16384  # resolution of the tone curve's table
 
 @dataclass(frozen=True)
 class Sensor:
-    """Parameters of one clip; see the ranges in `sample_sensor`."""
+    """Parameters of one clip's camera; `sample_sensor` has their ranges."""
 
-    rank: float  # chance part of the clip's brightness, 0..1
+    rank: float  # random part of the clip's brightness, 0..1; see `wanted_luma`
     gamma: float
-    black: tuple[float, float, float]  # levels
-    cast: tuple[float, float, float]
+    black: Colour  # black level of each channel, in levels of 0..255
+    cast: Colour  # gain of each channel
     noise: float  # standard deviation at the mean luma, in levels
-    shot_share: float  # part of the noise's variance there that is shot noise
+    shot_share: float  # share of shot noise in the variance there
     row: float  # row noise relative to the read noise
-    blur: float  # pixels
-    smooth: float  # a above, 1 = none
+    blur: float  # standard deviation, pixels
+    smooth: float  # `a` above; 1 = no temporal denoising
 
 
 # Mean luma of clips at the quantiles 0, .05, .25, .5, .75, .95, 1: the real clips' values
 # (real_statistics.json), within a level.
 LUMA_QUANTILES = ((0, 0.05, 0.25, 0.5, 0.75, 0.95, 1), (6.5, 8.2, 13.6, 16.4, 24.0, 31.0, 37.0))
-# ln(mean / median) of the light of rendered scenes at the same quantiles.
+# ln(mean / median) of the luminance of rendered scenes at the same quantiles.
 SKEW_QUANTILES = (-0.1, 0.026, 0.14, 0.307, 0.583, 1.0, 1.6)
 
 
 def sample_sensor(rng: np.random.Generator, rank: float) -> Sensor:
-    """Draw a camera. `rank` 0..1 takes part in the clip's brightness (`wanted_luma`); the rest is
-    our choice within what phones do (black level 2..5, gamma 1..1.6, noise .7..2.5 levels of
-    which .4...8 are shot noise)."""
+    """Draw a camera; `rank` 0..1 is kept for `wanted_luma`.
+
+    The ranges are our choice within what phones do: black level about 2..5, gamma 1..1.6, noise
+    0.7..2.5 levels, of whose variance 0.4..0.8 is shot noise.
+    """
     base = rng.uniform(1.5, 4.0)
     violet = np.array([0.5, -0.5, 0.6]) * abs(rng.normal(0, 1.0))
     warm = np.array([0.03, 0.0, -0.01]) + rng.normal(0, 0.04, 3)
     return Sensor(
         rank=rank, gamma=float(1 + 0.6 * rng.random() ** 2),
-        black=tuple(float(b) for b in np.clip(base + violet, 0, 6)),
-        cast=tuple(float(c) for c in np.exp(warm)), noise=float(rng.uniform(0.7, 2.5)),
+        black=as_colour(np.clip(base + violet, 0, 6)), cast=as_colour(np.exp(warm)),
+        noise=float(rng.uniform(0.7, 2.5)),
         shot_share=float(rng.uniform(0.4, 0.8)), row=float(rng.uniform(0, 0.35)),
         blur=float(rng.uniform(0.35, 0.9)), smooth=float(rng.uniform(0.55, 1.0)),
     )  # fmt: skip
 
 
 def wanted_luma(radiance: np.ndarray, rank: float) -> float:
-    """Mean luma that the clip is to have, 0..255.
+    """Mean luma, 0..255, that a clip of `radiance` `[T, H, W, 3]` is exposed for.
 
-    Real clips have much the same median level; the brighter ones are bright through lamps and lit
-    walls. So the place in the distribution follows the skew of the scene's light, plus chance.
+    Real clips have similar medians; the brighter ones are brighter because of lamps and lit walls.
+    So the quantile of the luma follows the skew of the scene's luminance, and in part the random
+    `rank` 0..1 (a Gaussian copula with correlation 0.6).
     """
-    light = radiance[::10, ::5, ::5] @ LUMA
-    skew = np.log(light.mean() / max(float(np.median(light)), 1e-9))
-    share = np.clip(np.interp(skew, SKEW_QUANTILES, LUMA_QUANTILES[0]), 0.005, 0.995)
-    chance = min(max(rank, 0.005), 0.995)
+    luminance = radiance[::10, ::5, ::5] @ LUMA
+    skew = np.log(luminance.mean() / max(float(np.median(luminance)), 1e-9))
+    by_skew = np.clip(np.interp(skew, SKEW_QUANTILES, LUMA_QUANTILES[0]), 0.005, 0.995)
+    by_chance = min(max(rank, 0.005), 0.995)
     normal = NormalDist()
-    place = normal.cdf(0.6 * normal.inv_cdf(float(share)) + 0.8 * normal.inv_cdf(chance))
-    return float(np.interp(place, *LUMA_QUANTILES))
+    quantile = normal.cdf(0.6 * normal.inv_cdf(float(by_skew)) + 0.8 * normal.inv_cdf(by_chance))
+    return float(np.interp(quantile, *LUMA_QUANTILES))
 
 
 def tone_table(sensor: Sensor) -> np.ndarray:
-    """Bytes (float) of linear signals 0..1, `[STEPS]`; the toe keeps the slope at 0 finite."""
+    """Levels 0..255 (float) of linear signals 0..1, `[STEPS]`, without the black level.
+
+    The toe keeps the slope at 0 finite.
+    """
     x = np.arange(STEPS, dtype=np.float64) / (STEPS - 1)
     toe, power = 0.004, 1 / sensor.gamma
     curve = (x + toe) ** power - toe**power
@@ -90,12 +98,15 @@ def tone_table(sensor: Sensor) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def noise_tile() -> np.ndarray:
-    """Unit Gaussian noise `[512, 640, 3]`; every frame reads it at a random offset and sign."""
+    """Unit Gaussian noise `[512, 640, 3]`; every frame reads a random window of it."""
     return np.random.default_rng(20231128).standard_normal((512, 640, 3), np.float32)
 
 
 def expose(radiance: np.ndarray, sensor: Sensor, luma: float) -> float:
-    """Exposure at which the decoded clip of `radiance` `[T, H, W, 3]` has the mean `luma`."""
+    """Exposure at which the decoded clip of `radiance` `[T, H, W, 3]` has the mean `luma`.
+
+    Found by bisection of its logarithm on a sample of the pixels.
+    """
     sample = radiance[::10, ::5, ::5].reshape(-1, 3) * np.array(sensor.cast, np.float32)
     table = tone_table(sensor)
     black = np.array(sensor.black)
@@ -135,17 +146,17 @@ def capture(
 
 
 def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """A window of the noise tile, turned upside down at random."""
+    """A random window of the noise tile, flipped vertically in half of the cases."""
     tile = noise_tile()
     y, x = (int(rng.integers(tile.shape[i] - shape[i])) for i in (0, 1))
     return tile[y : y + shape[0], x : x + shape[1]][:: 1 - 2 * int(rng.integers(2))]
 
 
 def _noise_scale(sensor: Sensor, luma: float) -> tuple[float, float]:
-    """Shot factor and read deviation (linear) for `sensor.noise` levels at the mean `luma`."""
+    """Shot factor and read deviation in linear units, which give `sensor.noise` at mean `luma`."""
     table = tone_table(sensor)
     level = max(luma - float(np.dot(sensor.black, LUMA)), 1.5)
-    at = max(int(np.searchsorted(table, level)), 1)
+    at = max(int(np.searchsorted(table, level)), 1)  # index of the mean luma in the table
     slope = (table[min(at + 8, STEPS - 1)] - table[max(at - 8, 0)]) / (16 / (STEPS - 1))
     variance = (sensor.noise / slope) ** 2
     mean = at / (STEPS - 1)
@@ -153,8 +164,8 @@ def _noise_scale(sensor: Sensor, luma: float) -> tuple[float, float]:
     return float(shot), float(np.sqrt((1 - sensor.shot_share) * variance))
 
 
-def develop(radiance: np.ndarray, cast: tuple[float, float, float]) -> np.ndarray:
-    """The same scene in normal light, uint8: no noise, sRGB-like curve, mean near 105 of 255."""
+def develop(radiance: np.ndarray, cast: Colour) -> np.ndarray:
+    """The clip in normal light, uint8 `[T, H, W, 3]`: no noise, sRGB-like curve, mean near 105."""
     sample = radiance[::6, ::3, ::3].reshape(-1, 3)
     scale = 0.17 / (float(np.minimum(sample, np.quantile(sample, 0.97)).mean()) + 1e-9)
     linear = radiance * (scale * np.array(cast)).astype(np.float32)

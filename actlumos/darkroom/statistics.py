@@ -1,4 +1,4 @@
-"""What makes a clip look dark, in numbers; and the same numbers of real ARID clips.
+"""Numbers that describe how dark a clip is, and the same numbers of real ARID clips.
 
 `real_statistics.json` holds percentiles over 150 real clips (six classes of ARID V1.0), each
 decoded in full and reduced to 160 x 120 by area averaging before measuring.
@@ -22,13 +22,15 @@ BINS = (0, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256)  # edges of the luma hist
 def clip_statistics(frames: np.ndarray) -> dict[str, Any]:
     """Numbers of one clip, uint8 `[T, H, W, 3]` RGB with T >= 2.
 
-    `luma` mean of BT.601 luma (0..255); `red`, `green`, `blue` channel means (0..1);
-    `luma_p50`, `luma_p99` its percentiles over all pixels; `frame_difference` standard deviation
-    of luma from frame to frame; `flicker` median of its absolute value; `detail` mean absolute
-    Laplacian; `histogram` share of pixels in each of `BINS`.
+    `luma`, `luma_p50`, `luma_p99`: mean and percentiles of BT.601 luma over all pixels (0..255).
+    `red`, `green`, `blue`: channel means (0..1).
+    `frame_difference`: standard deviation of the change of luma from one frame to the next.
+    `flicker`: median of the absolute value of this change.
+    `detail`: mean absolute Laplacian of luma.
+    `histogram`: share of the pixels in each of `BINS`.
 
     Raises:
-        ValueError: not a clip of at least two frames.
+        ValueError: the array is not a clip of at least two frames.
     """
     if frames.ndim != 4 or len(frames) < 2 or frames.shape[3] != 3:
         raise ValueError(f"expected [T, H, W, 3] with T >= 2, got {frames.shape}")
@@ -47,7 +49,7 @@ def clip_statistics(frames: np.ndarray) -> dict[str, Any]:
 
 
 def summary(clips: Iterable[dict[str, Any]]) -> dict[str, list[float]]:
-    """Percentiles (5, 25, 50, 75, 95) of every number over clips, and the mean histogram."""
+    """`PERCENTILES` of each number over the clips, and the mean histogram."""
     rows = list(clips)
     names = [name for name in rows[0] if name != "histogram"]
     out = {
@@ -58,5 +60,5 @@ def summary(clips: Iterable[dict[str, Any]]) -> dict[str, list[float]]:
 
 
 def recorded() -> dict[str, list[float]]:
-    """The summary of the real clips, as recorded."""
+    """The summary of the real clips, from the file in this folder."""
     return read_json(Path(__file__).with_name("real_statistics.json"))["summary"]

@@ -1,44 +1,82 @@
-"""What a worker process does: render a clip, encode it, note that it is done.
+"""What a worker process does: render a clip, write it, and record that it is done.
 
-Kept apart from `build`, so that a fresh process imports nothing but the renderer.
+Separate from `build`, so that a new process imports nothing but the renderer.
 """
 
 from __future__ import annotations
 
-import json
+import multiprocessing
+import os
+import threading
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from actlumos.darkroom.clip import render_clip, render_light
+from actlumos.darkroom.clip import render_clip, render_normal_light
 from actlumos.darkroom.codec import encode
 from actlumos.darkroom.plan import ClipSpec
 from actlumos.runtime.files import atomic_write, sha256
 
-LIGHT_CRF = 18
+NORMAL_LIGHT_CRF = 18
 
 
-def one_thread() -> None:
-    """Keep OpenCV of a worker to one core: there is a worker for each."""
+class Record(NamedTuple):
+    """What is known of a clip that was written: `path` below the data set's root, number of
+    `frames`, `sha256` of the file, `background` as in `clip.Clip`."""
+
+    path: str
+    frames: int
+    sha256: str
+    background: np.ndarray
+
+
+def start_worker() -> None:
+    """Prepare a worker process: OpenCV uses one core, and the process ends with its parent."""
     cv2.setNumThreads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def render_dark(spec: ClipSpec, root: Path, key: str) -> tuple[str, dict[str, Any]]:
-    """Render and encode one clip, then note that it is done; returns its path and record."""
+def _end_with_parent() -> None:
+    """Wait for the end of the parent, then end this process; a killed parent cannot do it."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def write_dark(spec: ClipSpec, root: Path, key: str) -> Record:
+    """Render and encode the dark clip, and save its record in the folder of unfinished renders."""
     clip = render_clip(spec)
     path = root / spec.path
     encode(path, clip.dark, clip.crf)
-    facts = {"frames": len(clip.dark), "sha256": sha256(path)}
-    note = root / "partial" / key / f"{path.stem}.npz"
-    with atomic_write(note) as temporary:
-        facts_text = json.dumps({"path": spec.path, **facts})
-        np.savez_compressed(temporary, background=clip.background, facts=np.array(facts_text))
-    return spec.path, {**facts, "background": clip.background}
+    record = Record(spec.path, len(clip.dark), sha256(path), clip.background)
+    with atomic_write(record_path(root, key, spec)) as temporary:
+        np.savez_compressed(
+            temporary, path=np.array(record.path), frames=np.array(record.frames),
+            sha256=np.array(record.sha256), background=record.background,
+        )  # fmt: skip
+    return record
 
 
-def render_normal(spec: ClipSpec, root: Path) -> tuple[str, dict[str, Any]]:
-    """Write the clip's normal-light original; returns its path in the manifest, nothing else."""
-    encode(root / "light" / spec.path, render_light(spec), LIGHT_CRF)
-    return spec.path, {}
+def record_path(root: Path, key: str, spec: ClipSpec) -> Path:
+    """Where the record of a clip lies until the data set is complete."""
+    return root / "partial" / key / f"{Path(spec.path).stem}.npz"
+
+
+def read_record(path: Path) -> Record:
+    """Read what `write_dark` has saved."""
+    with np.load(path) as saved:
+        frames, digest = int(saved["frames"]), str(saved["sha256"])
+        return Record(str(saved["path"]), frames, digest, saved["background"])
+
+
+def write_normal_light(spec: ClipSpec, root: Path) -> None:
+    """Render and encode the clip in normal light."""
+    encode(normal_light_path(root, spec.path), render_normal_light(spec), NORMAL_LIGHT_CRF)
+
+
+def normal_light_path(root: Path, path: str) -> Path:
+    """Where the clip in normal light lies whose dark clip is `path` below the root."""
+    return root / "normal_light" / path

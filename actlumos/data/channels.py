@@ -77,7 +77,7 @@ class NormalLightCache(ChannelCache):
 
     def add(self, manifest: Manifest, index: int) -> None:
         """Decode and keep the normal-light original of clip `index`."""
-        path = manifest.root / "light" / manifest.clips[index].path
+        path = manifest.root / "normal_light" / manifest.clips[index].path
         frames = self.read(path, manifest.clips[index].frames)
         self.keep(manifest, index, resize_frames(frames, self.size))
 

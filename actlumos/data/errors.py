@@ -24,6 +24,6 @@ def past_the_end(path: str | Path, wanted: int, found: int, claimed: int) -> Vid
     claims = f", although its container claims {claimed}" if claimed > found else ""
     return VideoError(
         f"{shown(path)}: frame {wanted} was asked for, but the file has {found} frames{claims}; "
-        "it may be cut short or its list out of date: see what `actlumos data verify` says of it, then "
-        "replace it or make the list again"
+        "it may be cut short or its list out of date: see what `actlumos data verify` says of it, "
+        "then replace it or make the list again"
     )

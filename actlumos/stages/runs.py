@@ -29,11 +29,11 @@ from actlumos.data.cache import ClipCache, build_cache, fill
 from actlumos.data.channels import ChannelCache, StackedClips
 from actlumos.data.clips import Clips
 from actlumos.data.manifest import Clip, Manifest, concat
-from actlumos.data.published import check_split, load_manifest, splits_of
 from actlumos.data.published.leaks import check_pool
 from actlumos.runtime.device import pick_device
 from actlumos.runtime.files import home, sha256
 from actlumos.stages.channels import channel_cache
+from actlumos.stages.datasets import check_split, load_manifest, splits_of
 from actlumos.views.streams import STORED
 
 _CHANGE_NO_RESULT = ("profile", "workers", "checkpoint_minutes", "checkpoint_activations")
@@ -168,7 +168,8 @@ class Run:
                 f"{self.dataset} has no clips in normal light; only darkroom does, so systems "
                 "that learn from them train there alone"
             )
-        render(self.manifest.root, counts=_rendered_counts(self.config, "darkroom"), light=True)
+        counts = _rendered_counts(self.config, "darkroom")
+        render(self.manifest.root, counts=counts, normal_light=True)
 
     @property
     def cache_directory(self) -> Path:
@@ -199,7 +200,7 @@ def open_run(
 
     Args:
         profile_name: `smoke`, `demo` or `paper`.
-        dataset: a name of `actlumos.data.published.names()`.
+        dataset: a name of `actlumos.stages.datasets.names()`.
         data_root: the data set's folder; not needed for `darkroom`.
         out: the run's folder; empty: see the top of this file.
         seed: of weights, order, augmentation. The rendered clips do not depend on it.

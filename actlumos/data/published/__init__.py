@@ -1,19 +1,16 @@
-"""Data sets by name: each becomes one `Manifest`, and nothing after it knows which it was."""
+"""Data sets that are read from disk, by name: each becomes one `Manifest`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from actlumos.data.manifest import Manifest
-from actlumos.data.published import custom, folder, synthetic
+from actlumos.data.published import custom, folder
 from actlumos.data.published.archive import opened
 from actlumos.data.published.assemble import assemble
 from actlumos.data.published.listing import LISTED, check_split, read_listing, splits_of
-from actlumos.runtime.files import home
 
 __all__ = ["check_split", "load_manifest", "names", "read_listing", "splits_of"]
-
-_RENDERED = {"darkroom": synthetic.darkroom, "darkroom-b": synthetic.darkroom_b}
 
 
 def names() -> tuple[str, ...]:
@@ -22,13 +19,13 @@ def names() -> tuple[str, ...]:
     `folder` is the user's own folder of class folders, `csv` the user's own list, `arid-layout`
     the user's own clips with lists like ARID's; those after `csv` come with lists.
     """
-    return (*_RENDERED, "folder", "csv", *(name for name in LISTED if name != "csv"))
+    return ("folder", "csv", *(name for name in LISTED if name != "csv"))
 
 
 def load_manifest(
     name: str, root: str | Path | None = None, split: int = 1, *,
-    counts: dict[str, int] | None = None, seed: int = 0, csv: str | Path | None = None,
-    on_bad_clip: str = "error", workers: int = 2, divide: bool = True,
+    seed: int = 0, csv: str | Path | None = None, on_bad_clip: str = "error", workers: int = 2,
+    divide: bool = True,
 ) -> Manifest:  # fmt: skip
     """The clips of a data set with their labels, groups and splits.
 
@@ -36,10 +33,9 @@ def load_manifest(
     from, `actlumos.data.published.roles` says for published lists, `folder` for one's own folder.
 
     Args:
-        name: `darkroom` and `darkroom-b` are rendered on first use; see `names`.
-        root: the data set's folder or the archive it came in; rendered sets have a default.
+        name: see `names`.
+        root: the data set's folder or the archive it came in.
         split: number of the official split, as the authors count; see `splits_of`.
-        counts: clips a class for each split of a rendered set; None takes its default.
         seed: which groups go where, where no list decides it.
         csv: where `folder` keeps its manifest; the list of `csv`, else `manifest.csv` in root.
         on_bad_clip: `error`, or `skip`: missing and unreadable clips go to `Manifest.left_out`.
@@ -52,8 +48,6 @@ def load_manifest(
             what was published; a VideoError, if a clip cannot be read and the policy is `error`.
     """
     check_split(name, split)
-    if name in _RENDERED:
-        return _RENDERED[name](Path(root) if root else home() / "data" / name, counts)
     if root is None:
         raise ValueError(f"{name} needs a root: the folder that holds the clips")
     place = opened(root)

@@ -32,7 +32,7 @@ LISTED = tuple(_READERS)
 """Names of the data sets that come with lists."""
 
 _SPLITS = {**arid.SPLITS, "dark48": dark48.SPLITS}
-_WITHOUT_LISTS = ("darkroom", "darkroom-b", "folder")
+_WITHOUT_LISTS = ("folder",)
 
 
 @dataclass(frozen=True)

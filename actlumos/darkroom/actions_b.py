@@ -1,35 +1,34 @@
-"""Actions of the second, unlabeled domain; none of them is one of ARID's eleven."""
+"""The ten actions of the second, unlabelled domain; none of them is one of ARID's eleven."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from actlumos.darkroom.body import Body
+from actlumos.darkroom.actions import Action
+from actlumos.darkroom.body import SIDES, Body
 from actlumos.darkroom.geometry import ease, wobble
-from actlumos.darkroom.motion import Action
-from actlumos.darkroom.movement import (
-    SIDES,
+from actlumos.darkroom.motion import (
     Motion,
     Stage,
     arm_angles,
     mirror,
-    take,
+    move_hand,
     there_and_back,
 )
 
 
 def clap(body: Body, m: Motion, stage: Stage, rng: np.random.Generator) -> None:
-    """Hands together and apart before the chest at 1.5..3 Hz."""
+    """Move the hands together and apart in front of the chest at 1.5..3 Hz."""
     gap = 0.5 + 0.5 * np.cos(2 * np.pi * rng.uniform(1.5, 3.0) * m.t)
     high = rng.uniform(-0.5, 0.1)
     for k in (0, 1):
         side = -body.shoulder + 0.03 + 0.22 * gap
         place = np.stack([side, np.full_like(gap, high * body.arm), 0 * gap + 0.6 * body.arm], -1)
-        take(m, k, place * mirror(k), np.ones_like(gap))
+        move_hand(m, k, place * mirror(k), np.ones_like(gap))
 
 
 def kick(body: Body, m: Motion, stage: Stage, rng: np.random.Generator) -> None:
-    """One leg forwards and back, now and then."""
+    """Swing one leg forwards and back, every 1.1..1.7 s."""
     beat = np.clip(np.sin(2 * np.pi * (m.t / rng.uniform(1.1, 1.7) + rng.random())), 0, 1) ** 1.5
     k, high = m.main, rng.uniform(0.3, 0.9)
     m.feet[:, k, 2] += 0.75 * beat
@@ -39,32 +38,32 @@ def kick(body: Body, m: Motion, stage: Stage, rng: np.random.Generator) -> None:
 
 
 def squat(body: Body, m: Motion, stage: Stage, rng: np.random.Generator) -> None:
-    """Bend and stretch the knees again and again, arms forwards."""
+    """Bend and stretch the knees repeatedly, arms forwards."""
     beat = 0.5 - 0.5 * np.cos(2 * np.pi * m.t / rng.uniform(1.2, 2.0))
     m.pelvis[:, 1] -= rng.uniform(0.2, 0.4) * beat
     m.pelvis[:, 2] -= 0.15 * beat
     m.lean += 0.5 * beat
     for k in (0, 1):
-        take(m, k, np.array([0, 0.0, 0.95]) * body.arm * mirror(k), beat)
+        move_hand(m, k, np.array([0, 0.0, 0.95]) * body.arm * mirror(k), beat)
 
 
 def stretch(body: Body, m: Motion, stage: Stage, rng: np.random.Generator) -> None:
-    """Both arms up, then a lean to each side."""
+    """Raise both arms, then lean to each side."""
     up = there_and_back(m.t, rng.uniform(0, 0.3), 0.8, rng.uniform(1.0, 2.5), 0.8)
     m.roll += 0.4 * up * np.sin(2 * np.pi * m.t / rng.uniform(1.5, 3))
     for k in (0, 1):
-        take(m, k, np.array([0.1, 0.97, 0.1]) * body.arm * mirror(k), up)
+        move_hand(m, k, np.array([0.1, 0.97, 0.1]) * body.arm * mirror(k), up)
         m.elbow_out[:, k] = np.maximum(m.elbow_out[:, k], up)
 
 
 def punch(body: Body, m: Motion, stage: Stage, rng: np.random.Generator) -> None:
-    """Left and right fists forwards in turn."""
+    """Punch forwards with the left and the right fist in turn."""
     rate = rng.uniform(0.9, 1.8)
     for k in (0, 1):
         out = np.clip(np.sin(2 * np.pi * rate * m.t + np.pi * k), 0, 1)
         guard, hit = np.array([-0.1, -0.15, 0.4]), np.array([-0.2, 0.0, 0.97])
-        take(m, k, guard * body.arm * mirror(k), np.ones_like(out))
-        take(m, k, hit * body.arm * mirror(k), out)
+        move_hand(m, k, guard * body.arm * mirror(k), np.ones_like(out))
+        move_hand(m, k, hit * body.arm * mirror(k), out)
         m.twist -= SIDES[k] * 0.35 * out
     m.feet[:, 0, 2] += 0.2
     m.lean += 0.15
@@ -79,7 +78,7 @@ def throw(body: Body, m: Motion, stage: Stage, rng: np.random.Generator) -> None
     bend = 1.3 * (back - ahead) * over
     done = back - ease(m.t, start + 1.1, 0.6)
     target = arm_angles(body, angle, bend, np.full_like(angle, 0.2))
-    take(m, k, target * mirror(k), done)
+    move_hand(m, k, target * mirror(k), done)
     m.twist += SIDES[k] * (0.6 * back - 1.0 * ahead)
     m.lean += 0.4 * (ahead - 0.3 * back) * done
 
@@ -101,7 +100,7 @@ def dance(body: Body, m: Motion, stage: Stage, rng: np.random.Generator) -> None
     for k in (0, 1):
         lift = np.sin(w * m.t + np.pi * k)
         place = np.stack([0.3 + 0 * lift, -0.3 + 0.35 * lift, 0.5 + 0 * lift], -1) * body.arm
-        take(m, k, place * mirror(k), np.ones_like(lift))
+        move_hand(m, k, place * mirror(k), np.ones_like(lift))
 
 
 def march(body: Body, m: Motion, stage: Stage, rng: np.random.Generator) -> None:
@@ -113,7 +112,7 @@ def march(body: Body, m: Motion, stage: Stage, rng: np.random.Generator) -> None
         m.feet[:, k, 2] += 0.12 * lift
         angle = -0.5 * np.sin(w * m.t + np.pi * k)
         target = arm_angles(body, angle, 0.6 + 0 * angle, 0.1 + 0 * angle)
-        take(m, k, target * mirror(k), np.ones_like(lift))
+        move_hand(m, k, target * mirror(k), np.ones_like(lift))
 
 
 def point(body: Body, m: Motion, stage: Stage, rng: np.random.Generator) -> None:
@@ -121,7 +120,7 @@ def point(body: Body, m: Motion, stage: Stage, rng: np.random.Generator) -> None
     up = there_and_back(m.t, rng.uniform(0, 0.5), 0.5, rng.uniform(0.8, 2.0), 0.5)
     side = rng.uniform(-0.3, 1.2)
     aim = np.array([np.sin(side), rng.uniform(-0.1, 0.5), np.cos(side)])
-    take(m, m.main, 0.97 * body.arm * aim / np.linalg.norm(aim) * mirror(m.main), up)
+    move_hand(m, m.main, 0.97 * body.arm * aim / np.linalg.norm(aim) * mirror(m.main), up)
     m.head_yaw += SIDES[m.main] * 0.7 * side * up
 
 
