@@ -13,18 +13,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from actlumos import baselines
+from actlumos.arms import SUPPORTING as ARMS
 from actlumos.baselines.domain_losses import agreement, darken, discrepancy, mean_luma
 from actlumos.baselines.enhancement_losses import curve_terms, temporal_consistency
-from actlumos.baselines.enhancers import SUPPORT
 from actlumos.baselines.networks.curves import Frozen
 from actlumos.baselines.networks.diffusion import enhance
-from actlumos.baselines.system import System
 from actlumos.config import ORIGINS, Config, profile
 from actlumos.evaluation.cost import count_gmacs
 from actlumos.report.paper import reported
+from actlumos.stages import Recipe, find
 
 MINE = ("r2plus1d-gcn-bert", "sci-r2plus1d-gcn", "dtcm", "wiid", "mfdl", "dl-kdd")
-ARMS = ("enhancer-sci", "enhancer-curves", "enhancer-diffusion", "dl-kdd-teacher")
 ENHANCERS = ARMS[:3]
 
 # At 11 classes. By hand: the student's 66,655,122 and its trunk's 63,491,975; two graph layers
@@ -50,14 +49,14 @@ def parameters(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-def settings(kind: System, scale: str) -> Config:
-    return profile(scale, **kind.changes(scale))
+def recipe(name: str) -> Recipe:
+    return find(f"baselines/{name}")
 
 
-def made(name: str, scale: str = "demo", classes: int = 5) -> tuple[System, Config, nn.Module]:
-    kind = baselines.find(name)
+def made(name: str, scale: str = "demo", classes: int = 5) -> tuple[Recipe, Config, nn.Module]:
+    kind = recipe(name)
     torch.manual_seed(0)
-    config = settings(kind, scale)
+    config = kind.settings(profile(scale))
     return kind, config, kind.network(classes, config)
 
 
@@ -70,9 +69,9 @@ def clips(config: Config, count: int = 1, batch: int = 2, top: float = 0.2) -> l
 
 @cache
 def paper_model(name: str) -> nn.Module:
-    kind = baselines.find(name)
+    kind = recipe(name)
     with torch.device("meta"):
-        return kind.network(11, kind.settings("paper")).eval()
+        return kind.network(11, kind.settings(profile("paper"))).eval()
 
 
 @pytest.mark.parametrize("name", MINE + ARMS)
@@ -82,12 +81,12 @@ def test_the_published_size(name: str) -> None:
 
 @pytest.mark.parametrize("name", MINE)
 def test_a_printed_size_is_ours_or_explained(name: str) -> None:
-    kind, count = baselines.find(name), parameters(paper_model(name)) / 1e6
+    card, count = baselines.card(name), parameters(paper_model(name)) / 1e6
     rows = reported()
-    printed = rows[rows.method.isin(kind.reported)].params_m.dropna()
-    assert set(kind.reported) <= set(rows.method)
+    printed = rows[rows.method.isin(card.reported)].params_m.dropna()
+    assert set(card.reported) <= set(rows.method)
     fits = [abs(count - figure) < (1 if figure == round(figure) else 0.1) for figure in printed]
-    assert bool(kind.mismatch) == (not all(fits))
+    assert bool(card.mismatch) == (not all(fits))
 
 
 def test_dtcm_fits_both_ratios_of_its_abstract() -> None:
@@ -156,12 +155,11 @@ def test_the_graph_systems_are_their_parts_in_a_row() -> None:
 
 
 def test_mfdl_takes_the_clip_that_its_diffusion_lights() -> None:
-    kind = baselines.find("mfdl")
-    assert kind.streams == ("dark", "lit") and kind.needs == (kind.lit_by,)
-    _, config, model = made("mfdl")
-    dark, lit = clips(config, 2)
-    first = model.eval()(dark, lit)
-    for other in ((dark, dark), (lit, lit), (lit, dark)):
+    kind, config, model = made("mfdl")
+    assert kind.streams == ("dark", "enhanced") and kind.needs == (kind.stored_enhancer,)
+    dark, enhanced = clips(config, 2)
+    first = model.eval()(dark, enhanced)
+    for other in ((dark, dark), (enhanced, enhanced), (enhanced, dark)):
         assert not torch.allclose(first, model(*other))
 
 
@@ -213,14 +211,14 @@ def test_the_diffusion_lights_frames_in_any_number_from_one_noise() -> None:
     np.testing.assert_allclose(lit[:3] / 255, wanted[0].permute(1, 2, 3, 0), atol=0.51 / 255)
 
 
-USERS = [n for n in (*MINE, "dl-kdd-teacher") if baselines.find(n).begin]
+USERS = [n for n in (*MINE, "dl-kdd-teacher") if recipe(n).begin]
 
 
 @pytest.mark.parametrize("name", USERS)
 def test_a_trained_enhancer_is_copied_in_and_stays_as_it_is(name: str) -> None:
     kind, config, model = made(name)
     (need,) = kind.needs
-    trained = SUPPORT[need].network(5, config)
+    trained = find(need).network(5, config)
     for parameter in trained.parameters():
         nn.init.normal_(parameter, std=0.1)
     kind.begin(model, {need: trained})
@@ -241,18 +239,19 @@ def test_a_trained_enhancer_is_copied_in_and_stays_as_it_is(name: str) -> None:
 
 def test_what_is_needed_exists_and_comes_first() -> None:
     for name in MINE + ARMS:
-        kind = baselines.find(name)
-        assert set(kind.needs) <= set(SUPPORT) - {name}
+        kind = recipe(name)
+        assert set(kind.needs) <= {f"baselines/{arm}" for arm in ARMS if arm != name}
         assert kind.begin is None or len(kind.needs) == 1
-        assert kind.lit_by in ("", *kind.needs) and ("lit" in kind.streams) == bool(kind.lit_by)
+        assert kind.stored_enhancer in ("", *kind.needs)
+        assert ("enhanced" in kind.streams) == bool(kind.stored_enhancer)
     assert hasattr(made("enhancer-diffusion")[2], "enhance_frames")
-    assert tuple(SUPPORT) == ARMS and not set(SUPPORT) & set(baselines.names())
+    assert not set(ARMS) & set(baselines.names())
 
 
 # WiiD.
 
 
-def wiid() -> tuple[System, Config, nn.Module, Tensor, Tensor]:
+def wiid() -> tuple[Recipe, Config, nn.Module, Tensor, Tensor]:
     kind, config, model = made("wiid")
     (light,), (dark,) = clips(config, top=1, batch=4), clips(config, top=0.1, batch=4)
     return kind, config, model, light, dark.flip(0)
@@ -389,25 +388,25 @@ def test_agreement_has_a_gradient_on_one_side() -> None:
 
 @pytest.mark.parametrize("name", MINE + ARMS)
 def test_the_description_is_complete(name: str) -> None:
-    kind = baselines.find(name)
-    assert kind.name == name
-    for text in (kind.title, kind.idea, kind.source, kind.known, kind.unknown, kind.ours):
+    card = baselines.card(name)
+    assert card.name == name
+    for text in (card.title, card.idea, card.source, card.known, card.unknown, card.ours):
         assert len(text) > 2 and "  " not in text
-    assert 1 <= len(re.findall(r"[.](?: |$)", kind.idea)) <= 3
-    assert set(kind.grew_from) <= set(baselines.names()) - {name}
-    assert all(baselines.find(parent).year <= kind.year for parent in kind.grew_from)
-    assert {choice.origin for choice in kind.choices} <= set(ORIGINS) and kind.choices
-    assert all(" -> " in row for row in kind.diagram)
+    assert 1 <= len(re.findall(r"[.](?: |$)", card.idea)) <= 3
+    assert set(card.grew_from) <= set(baselines.names()) - {name}
+    assert all(baselines.card(parent).year <= card.year for parent in card.grew_from)
+    assert {choice.origin for choice in card.choices} <= set(ORIGINS) and card.choices
+    assert all(" -> " in row for row in card.diagram)
     for scale in ("paper", "demo"):
-        kind.settings(scale)
+        recipe(name).settings(profile(scale))
 
 
 @pytest.mark.parametrize("name", MINE)
 def test_nothing_reconstructed_is_called_the_authors(name: str) -> None:
-    kind = baselines.find(name)
+    card = baselines.card(name)
     module = import_module(f"actlumos.baselines.{name.replace('-', '_')}")
-    text = " ".join([module.__doc__ or "", kind.title, kind.idea, kind.known, kind.ours])
-    assert kind.status == "reconstruction" and "reconstruction" in (module.__doc__ or "")
+    text = " ".join([module.__doc__ or "", card.title, card.idea, card.known, card.ours])
+    assert card.status == "reconstruction" and "reconstruction" in (module.__doc__ or "")
     assert not re.search(r"(?i)\b(authors'|official|original (code|model|weights))", text)
-    assert re.search(r"(?i)\bno code|never released", text + kind.source)
-    assert not kind.changes("demo")  # equal conditions: the profile's own recipe
+    assert re.search(r"(?i)\bno code|never released", text + card.source)
+    assert not recipe(name).differing("demo")  # equal conditions: the profile's own recipe
