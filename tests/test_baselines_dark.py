@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from actlumos import baselines
 from actlumos.arms import SUPPORTING as ARMS
-from actlumos.baselines.domain_losses import agreement, darken, discrepancy, mean_luma
+from actlumos.baselines.domain_losses import byol, darken, mean_luma, mmd
 from actlumos.baselines.enhancement_losses import curve_terms, temporal_consistency
 from actlumos.baselines.networks.curves import Frozen
 from actlumos.baselines.networks.diffusion import enhance
@@ -154,7 +154,7 @@ def test_the_graph_systems_are_their_parts_in_a_row() -> None:
     ]  # fmt: skip
 
 
-def test_mfdl_takes_the_clip_that_its_diffusion_lights() -> None:
+def test_mfdl_takes_the_clip_that_its_diffusion_model_enhances() -> None:
     kind, config, model = made("mfdl")
     assert kind.streams == ("dark", "enhanced") and kind.needs == (kind.stored_enhancer,)
     dark, enhanced = clips(config, 2)
@@ -163,7 +163,7 @@ def test_mfdl_takes_the_clip_that_its_diffusion_lights() -> None:
         assert not torch.allclose(first, model(*other))
 
 
-def test_dtcm_is_trained_by_labels_light_and_coherence() -> None:
+def test_dtcm_is_trained_by_labels_enhancement_and_consistency() -> None:
     kind, config, model = made("dtcm")
     (dark,) = clips(config)
     label = torch.tensor([1, 3])
@@ -171,10 +171,11 @@ def test_dtcm_is_trained_by_labels_light_and_coherence() -> None:
     assert torch.equal(output.dark, dark)
     torch.testing.assert_close(output.logits, model.recogniser(model.enhancer(dark)))
     terms = kind.terms(output, label, config)
-    light = curve_terms(output.bright, dark, output.bends)["loss"]
-    wanted = F.cross_entropy(output.logits, label) + 0.1 * light
-    wanted = wanted + temporal_consistency(output.bright, dark)
+    enhancement = curve_terms(output.enhanced, dark, output.curve_maps)["loss"]
+    wanted = F.cross_entropy(output.logits, label) + 0.1 * enhancement
+    wanted = wanted + temporal_consistency(output.enhanced, dark)
     torch.testing.assert_close(terms["loss"], wanted)
+    assert {"ce", "enhancement", "consistency"} <= set(terms)
     F.cross_entropy(output.logits, label).backward()
     assert all(p.grad.abs().sum() > 0 for p in model.enhancer.parameters())  # labels alone reach it
 
@@ -198,17 +199,17 @@ def test_an_enhancer_trains_without_labels(name: str, scale: str) -> None:
     torch.testing.assert_close(model(streams[0]), bright)
 
 
-def test_the_diffusion_lights_frames_in_any_number_from_one_noise() -> None:
+def test_the_diffusion_model_enhances_any_number_of_frames_from_the_same_noise() -> None:
     _, _, model = made("enhancer-diffusion")
     for parameter in model.parameters():
         nn.init.normal_(parameter, std=0.05)
     frames = np.random.default_rng(0).integers(0, 60, (70, 12, 16, 3), np.uint8)
-    lit = model.train().enhance_frames(frames)  # 64 frames at a time
-    assert lit.dtype == np.uint8 and lit.shape == frames.shape
-    np.testing.assert_array_equal(lit[65:], model.enhance_frames(frames[65:]))
+    enhanced = model.train().enhance_frames(frames)  # 64 frames at a time
+    assert enhanced.dtype == np.uint8 and enhanced.shape == frames.shape
+    np.testing.assert_array_equal(enhanced[65:], model.enhance_frames(frames[65:]))
     clip = torch.from_numpy(frames[:3]).permute(3, 0, 1, 2)[None] / 255
     wanted = enhance(model.enhancer, clip, model.steps, torch.Generator().manual_seed(0))
-    np.testing.assert_allclose(lit[:3] / 255, wanted[0].permute(1, 2, 3, 0), atol=0.51 / 255)
+    np.testing.assert_allclose(enhanced[:3] / 255, wanted[0].permute(1, 2, 3, 0), atol=0.51 / 255)
 
 
 USERS = [n for n in (*MINE, "dl-kdd-teacher") if recipe(n).begin]
@@ -253,43 +254,43 @@ def test_what_is_needed_exists_and_comes_first() -> None:
 
 def wiid() -> tuple[Recipe, Config, nn.Module, Tensor, Tensor]:
     kind, config, model = made("wiid")
-    (light,), (dark,) = clips(config, top=1, batch=4), clips(config, top=0.1, batch=4)
-    return kind, config, model, light, dark.flip(0)
+    (normal,), (dark,) = clips(config, top=1, batch=4), clips(config, top=0.1, batch=4)
+    return kind, config, model, normal, dark.flip(0)
 
 
 def test_wiid_aligns_with_a_gradient_and_without_a_dark_label() -> None:
-    kind, config, model, light, dark = wiid()
+    kind, config, model, normal, dark = wiid()
     label = torch.tensor([0, 1, 2, 3])
-    output = model.train()(light, dark)
+    output = model.train()(normal, dark)
     assert output.logits.shape == output.darkened.shape == (4, 5)
-    output.vectors.retain_grad()
+    output.features.retain_grad()
     terms = kind.terms(output, label, config)
     terms["loss"].backward(retain_graph=True)
     assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
-    reached = output.vectors.grad.abs().sum(2)
-    assert (reached > 0).all()  # light, darkened, dark and brightened views alike
-    output.vectors.grad = None
-    terms["apart"].backward(retain_graph=True)
-    assert (output.vectors.grad.abs().sum(2) > 0).all()
-    output.vectors.grad = None
+    reached = output.features.grad.abs().sum(2)
+    assert (reached > 0).all()  # all four views
+    output.features.grad = None
+    terms["mmd"].backward(retain_graph=True)
+    assert (output.features.grad.abs().sum(2) > 0).all()
+    output.features.grad = None
     (terms["ce"] + terms["ce_darkened"]).backward()
-    assert (output.vectors.grad[:, :2].abs().sum(2) > 0).all()
-    assert output.vectors.grad[:, 2:].abs().sum() == 0  # no label speaks of a dark clip
+    assert (output.features.grad[:, :2].abs().sum(2) > 0).all()
+    assert output.features.grad[:, 2:].abs().sum() == 0  # no label of a dark clip
 
 
 def test_wiid_s_loss_is_the_sum_it_says() -> None:
-    kind, config, model, light, dark = wiid()
+    kind, config, model, normal, dark = wiid()
     label = torch.tensor([0, 1, 2, 3])
-    output = model.eval()(light, dark)
-    q, z = output.predicted, output.projected
+    output = model.eval()(normal, dark)
+    q, z = output.predictions, output.projections
     pairs = ((0, 1), (1, 0), (2, 3), (3, 2))
     agree = sum(2 - 2 * F.cosine_similarity(q[:, a], z[:, b]).mean() for a, b in pairs) / 4
-    v = output.vectors
-    apart = discrepancy(v[:, 1], v[:, 2]) + discrepancy(v[:, 0], v[:, 3])
+    v = output.features
+    domains = mmd(v[:, 1], v[:, 2]) + mmd(v[:, 0], v[:, 3])
     both = F.cross_entropy(output.logits, label) + F.cross_entropy(output.darkened, label)
     terms = kind.terms(output, label, config)
-    torch.testing.assert_close(terms["loss"], both + 0.13 * agree + 0.1 * apart)
-    torch.testing.assert_close(output.logits, model(light), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(terms["loss"], both + 0.13 * agree + 0.1 * domains)
+    torch.testing.assert_close(output.logits, model(normal), rtol=1e-4, atol=1e-5)
     views = model.embed(dark), model.embed(model.enhancer(dark))
     torch.testing.assert_close(v[:, 2:], torch.stack(views, 1), rtol=1e-4, atol=1e-5)
 
@@ -297,9 +298,9 @@ def test_wiid_s_loss_is_the_sum_it_says() -> None:
 @pytest.mark.parametrize("scale", ["demo", "smoke"])
 def test_wiid_runs_at_both_sizes_and_tests_on_dark_clips_alone(scale: str) -> None:
     kind, config, model = made("wiid", scale)
-    light, dark = clips(config, 2)
-    terms = kind.terms(model.train()(light, dark), torch.tensor([1, 3]), config)
-    assert {"loss", "top1", "agree", "apart"} <= set(terms) and terms["loss"].isfinite()
+    normal, dark = clips(config, 2)
+    terms = kind.terms(model.train()(normal, dark), torch.tensor([1, 3]), config)
+    assert {"loss", "top1", "byol", "mmd"} <= set(terms) and terms["loss"].isfinite()
     assert model.eval()(dark).shape == (2, 5) and model.embed(dark).dim() == 2
     assert kind.streams == ("dark",) and kind.stage == "adapt"
 
@@ -308,43 +309,43 @@ def test_wiid_runs_at_both_sizes_and_tests_on_dark_clips_alone(scale: str) -> No
 
 
 def test_a_darkened_clip_is_as_dark_as_asked_and_keeps_its_motion() -> None:
-    light = F.interpolate(torch.rand(6, 3, 3, 4, 4), (8, 30, 40), mode="trilinear") * 0.9
+    normal = F.interpolate(torch.rand(6, 3, 3, 4, 4), (8, 30, 40), mode="trilinear") * 0.9
     luma = torch.tensor([8.0, 12, 16, 20, 24, 30]) / 255
-    dark = darken(light, luma, torch.Generator().manual_seed(0))
-    assert dark.shape == light.shape and dark.min() >= 0 and dark.max() <= 1
+    dark = darken(normal, luma, torch.Generator().manual_seed(0))
+    assert dark.shape == normal.shape and dark.min() >= 0 and dark.max() <= 1
     assert (mean_luma(dark) - luma).abs().max() < 1.5 / 255
     torch.testing.assert_close(dark * 255, (dark * 255).round(), atol=1e-4, rtol=0)
-    for bright, shade in zip(light, dark, strict=True):
-        pair = torch.stack([bright.flatten(), shade.flatten()])
+    for clip, shade in zip(normal, dark, strict=True):
+        pair = torch.stack([clip.flatten(), shade.flatten()])
         assert torch.corrcoef(pair)[0, 1] > 0.6
     noise = dark.diff(dim=2).std((1, 2, 3, 4)) * 255
     assert noise.max() > 1.3 * noise.min()  # drawn for each clip
-    # A still scene: what moves is the noise alone, in every pixel and frame anew.
-    still = darken(light[:, :, :1].expand(-1, -1, 8, -1, -1), luma)
+    # A still scene: only the noise changes, in every pixel and frame.
+    still = darken(normal[:, :, :1].expand(-1, -1, 8, -1, -1), luma)
     moves = still.diff(dim=2).std((1, 2, 3, 4)) * 255 / 2**0.5
     assert moves.min() > 0.4 and moves.max() < 4.5
 
 
 def test_darkening_follows_its_formula_and_its_generator(monkeypatch: pytest.MonkeyPatch) -> None:
-    light, luma = torch.rand(2, 3, 3, 6, 8), torch.tensor([0.05, 0.1])
-    first = darken(light, luma, torch.Generator().manual_seed(1))
-    assert torch.equal(first, darken(light, luma, torch.Generator().manual_seed(1)))
-    assert not torch.equal(first, darken(light, luma, torch.Generator().manual_seed(2)))
+    normal, luma = torch.rand(2, 3, 3, 6, 8), torch.tensor([0.05, 0.1])
+    first = darken(normal, luma, torch.Generator().manual_seed(1))
+    assert torch.equal(first, darken(normal, luma, torch.Generator().manual_seed(1)))
+    assert not torch.equal(first, darken(normal, luma, torch.Generator().manual_seed(2)))
     monkeypatch.setattr("actlumos.baselines.domain_losses.NOISE", (0.0, 0.0))
     monkeypatch.setattr("actlumos.baselines.domain_losses.CAMERA_GAMMA", (1.1, 1.1))
-    dark = darken(light, luma).double()
-    for clip, shade, level in zip(light.double(), dark, luma, strict=True):
-        bent = clip**2
+    dark = darken(normal, luma).double()
+    for clip, shade, level in zip(normal.double(), dark, luma, strict=True):
+        linear = clip**2
         weights = torch.tensor([0.299, 0.587, 0.114], dtype=torch.float64).view(3, 1, 1, 1)
-        wanted = bent * level / (bent * weights).sum(0).mean()
+        wanted = linear * level / (linear * weights).sum(0).mean()
         torch.testing.assert_close(shade, wanted, atol=0.51 / 255, rtol=0)
     black = darken(torch.zeros(1, 3, 2, 4, 4), torch.tensor([0.05]))
     assert black.isfinite().all() and black.max() < 0.1
-    with pytest.raises(ValueError, match="luma a clip"):
-        darken(light, luma[:1])
+    with pytest.raises(ValueError, match="luma per clip"):
+        darken(normal, luma[:1])
 
 
-def test_the_discrepancy_is_that_of_its_loops() -> None:
+def test_mmd_sums_five_kernels_as_the_public_code_does() -> None:
     generator = torch.Generator().manual_seed(0)
     a, b = torch.randn(4, 3, generator=generator), torch.randn(5, 3, generator=generator) + 1
     everything = [*a.tolist(), *b.tolist()]
@@ -355,32 +356,32 @@ def test_the_discrepancy_is_that_of_its_loops() -> None:
     width = sum(square(x, y) for x in everything for y in everything) / (9 * 8)
 
     def kernel(x: list[float], y: list[float]) -> float:
-        return sum(np.exp(-square(x, y) / (width * s)) for s in (0.25, 0.5, 1, 2, 4)) / 5
+        return sum(np.exp(-square(x, y) / (width * s)) for s in (0.25, 0.5, 1, 2, 4))
 
     def mean(xs: list[list[float]], ys: list[list[float]]) -> float:
         return float(np.mean([kernel(x, y) for x in xs for y in ys]))
 
     xs, ys = a.tolist(), b.tolist()
     wanted = mean(xs, xs) + mean(ys, ys) - 2 * mean(xs, ys)
-    assert discrepancy(a, b).item() == pytest.approx(wanted, rel=1e-4)
-    assert discrepancy(a, a).item() == pytest.approx(0, abs=1e-6)
-    assert discrepancy(a, b) < discrepancy(a, b + 2)
+    assert mmd(a, b).item() == pytest.approx(wanted, rel=1e-4)
+    assert mmd(a, a).item() == pytest.approx(0, abs=1e-6)
+    assert mmd(a, b) < mmd(a, b + 2)
     with pytest.raises(ValueError, match="need"):
-        discrepancy(a, b[:, :2])
+        mmd(a, b[:, :2])
 
 
-def test_the_discrepancy_moves_both_sets_together() -> None:
+def test_mmd_moves_both_sets_together() -> None:
     a, b = torch.randn(16, 4).requires_grad_(), (torch.randn(16, 4) + 2).requires_grad_()
-    discrepancy(a, b).backward()
+    mmd(a, b).backward()
     assert a.grad.mean() < 0 < b.grad.mean()  # a step against the gradient: a goes up, b down
 
 
-def test_agreement_has_a_gradient_on_one_side() -> None:
+def test_byol_has_a_gradient_on_one_side() -> None:
     q, z = torch.randn(4, 3).requires_grad_(), torch.randn(4, 3).requires_grad_()
-    agreement(q, z).backward()
+    byol(q, z).backward()
     assert q.grad.abs().sum() > 0 and z.grad is None
-    assert agreement(q, 3 * q).item() == pytest.approx(0, abs=1e-6)
-    assert agreement(q, -q).item() == pytest.approx(4)
+    assert byol(q, 3 * q).item() == pytest.approx(0, abs=1e-6)
+    assert byol(q, -q).item() == pytest.approx(4)
 
 
 # What the files say.

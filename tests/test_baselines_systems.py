@@ -1,4 +1,4 @@
-"""The systems of the comparison: published sizes, networks that train, descriptions that are true."""
+"""The systems of the comparison: published sizes, networks that train, complete cards."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def test_a_two_stream_system_trains_each_network_as_if_alone(name: str) -> None:
     assert terms["top1"] == expected
 
 
-def test_pictures_see_no_motion_and_flow_is_seen_as_it_is() -> None:
+def test_frames_show_no_motion_and_the_demo_s_flow_is_not_scaled() -> None:
     for name in ("vgg-ts", "tsn"):
         kind = system(name)
         config = settings(name, "demo")
@@ -245,19 +245,20 @@ def test_md_bert_is_the_three_stream_teacher_without_a_projector() -> None:
     torch.testing.assert_close(model(*streams), teacher(*streams).logits)
 
 
-def test_dark_light_reads_both_streams_as_one_sequence() -> None:
-    """The order of streams matters through positions alone; both are read by one trunk."""
+def test_darklight_reads_both_streams_as_one_sequence() -> None:
+    """The order of the streams matters through positions alone; both share one trunk."""
     kind = system("darklight-r2plus1d-34")
     config = settings("darklight-r2plus1d-34", "demo")
     torch.manual_seed(0)
     model = kind.network(5, config).eval()
-    dark, light = clips(kind, config)
+    dark, brightened = clips(kind, config)
     tokens = [
         model.backbone(norm(clip)).mean((3, 4)).transpose(1, 2)
-        for norm, clip in zip(model.norms, (dark, light), strict=True)
+        for norm, clip in zip(model.norms, (dark, brightened), strict=True)
     ]
     vector = model.head(torch.cat(tokens, 1))
-    torch.testing.assert_close(model(dark, light), model.classifier(vector), rtol=1e-4, atol=1e-5)
+    found, wanted = model(dark, brightened), model.classifier(vector)
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
     for scale in ("paper", "demo"):
         made = make_streams(dark, kind.streams, settings("darklight-r2plus1d-34", scale))
         torch.testing.assert_close(made[1], dark ** (1 / 1.8))

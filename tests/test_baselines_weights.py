@@ -38,7 +38,7 @@ def shapes_of(network: nn.Module) -> Shapes:
 
 
 class Behind(nn.Module):
-    """As `Normed`: the network behind something else."""
+    """As `Normed`: a network inside another module."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()

@@ -1,7 +1,10 @@
 """3D-ResNet-101: the deeper of the two bottleneck networks.
 
-Built from the public code (kenshohara), whose count
-of 85.27 M parameters is what the tables print.
+    actlumos train baselines/resnet3d-101 --profile demo      # about 1 minute on two cores
+
+Input: 16 dark frames of 112 x 112. Loss: cross-entropy.
+
+Built from the public code (kenshohara); its 85.27 M parameters are what the tables print.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Networks that see pictures, not clips: VGG-16, BN-Inception, and two streams of either.
+"""2-D networks over the frames of a clip: VGG-16, BN-Inception, and two streams of either.
 
 A clip becomes S snippets, evenly spaced: one RGB frame each, or L flow fields stacked along the
 channels (x1, y1, x2, y2, ...). The network scores each on its own; the clip's score is the mean
@@ -8,8 +8,8 @@ of the S scores before softmax.
     TSN     BN-Inception; three snippets in training, 25 in testing; flow stacks of L = 5
 
 Both have one network for RGB and one for flow, joined by the weighted mean of their scores
-(`TwoStream`). In training a snippet is the middle of its part of the clip: what varies from epoch
-to epoch is the clip's own place in the video, which is the loader's.
+(`TwoStream`). In training a snippet is the middle of its part of the clip; the position of the clip
+in the video, which the loader draws, varies from epoch to epoch.
 
 Sources: Simonyan and Zisserman, "Two-Stream Convolutional Networks", NeurIPS 2014, in the
 VGG-16 form of bryanyzhu/two-stream-pytorch (dropouts, flow first layer); Wang et al., "Temporal
@@ -115,7 +115,7 @@ class SnippetNet(nn.Module):
         test_segments: snippets in evaluation.
         length: frames (or flow fields) in a snippet.
         partial_bn: keep every batch norm but the first as it is loaded, statistics and
-            weights. TSN's recipe from ImageNet weights; of no use from scratch.
+            weights. TSN's recipe from ImageNet weights; not for training from scratch.
     """
 
     def __init__(
@@ -165,9 +165,9 @@ class SnippetNet(nn.Module):
 
 
 class Scores(NamedTuple):
-    """What two networks say of the same clips.
+    """Scores of two networks for the same clips.
 
-    logits: `[B, K]`, the weighted mean that decides; towers: each network's own, `[B, K]` each.
+    logits: `[B, K]`, their weighted mean; towers: each network's own, `[B, K]` each.
     """
 
     logits: Tensor
@@ -175,7 +175,7 @@ class Scores(NamedTuple):
 
 
 class TwoStream(nn.Module):
-    """One network for RGB and one for flow, which share nothing but the clip.
+    """One network for RGB and one for flow, without shared weights.
 
     Args:
         rgb, flow: normalised clips `[B, 3, T, H, W]` and `[B, 2, T, H, W]` to logits.
@@ -194,7 +194,7 @@ class TwoStream(nn.Module):
         return torch.cat([self.rgb.embed(rgb), self.flow.embed(flow)], dim=1)
 
     def forward(self, rgb: Tensor, flow: Tensor) -> Scores:
-        """Two normalised clips of the same video to their weighted mean, and what it is of."""
+        """Two normalised clips of the same video to the scores of both networks."""
         towers = self.rgb(rgb), self.flow(flow)
         return Scores((towers[0] + self.flow_weight * towers[1]) / (1 + self.flow_weight), towers)
 
