@@ -205,6 +205,6 @@ def test_a_file_gives_its_command_and_minutes(name: str) -> None:
     arm = {"actlumos-student": "ssl-kd", "actlumos-teacher": "teacher"}.get(name)
     command = f"actlumos train {arm or f'baselines/{name}'} --profile demo"
     line = next(line for line in module.__doc__.splitlines() if command in line)
-    assert re.search(r"# (about [\d.]+|less than a|half a) minutes? on two cores", line), line
+    assert re.search(r"# (about [\d.]+|less than a) minutes? on two cores", line), line
     if find(f"baselines/{name}").needs:
         assert re.search(r"before\s+(# )?it", module.__doc__)

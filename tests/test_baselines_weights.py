@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from test_baselines_cnn2d import bninception_shapes
-from test_baselines_cnn3d import Shapes, i3d_shapes, p3d_shapes, resnet_shapes
+from test_baselines_state_dicts import Shapes, i3d_shapes, p3d_shapes, resnet_shapes
 from torch import Tensor, nn
 from torchvision.models import vgg16
 

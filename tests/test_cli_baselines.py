@@ -119,7 +119,7 @@ def test_describe_names_anomalies_and_changed_settings(
     assert "paper: crop_size [112, 112] -> [224, 224]" in text and "frames 12 -> 12" not in text
     text = shown(capsys, "describe", "wiid")
     assert "labels of clips in normal light, and dark clips without labels" in text
-    assert "loss: CE(light) + CE(darkened)" in text
+    assert "loss: CE(normal) + CE(darkened)" in text
     assert "as the arm ssl-kd" in shown(capsys, "describe", "actlumos-student")
 
 

@@ -145,7 +145,7 @@ def test_wrong_shapes_and_settings_are_refused() -> None:
     clip = torch.rand(2, 3, 4, 8, 8)
     with pytest.raises(ValueError, match="one shape"):
         training_loss(Denoiser(8), clip, clip[:, :, :2], seeded(0))
-    with pytest.raises(ValueError, match="time a frame"):
+    with pytest.raises(ValueError, match="need times of shape"):
         Denoiser(8)(clip, clip, torch.rand(2))
     with pytest.raises(ValueError, match="steps"):
         enhance(Denoiser(8), clip, 0)

@@ -47,7 +47,7 @@ CARD = Card(
     streams=STREAMS,
     known="One trainable backbone from IG-65M weights, one pass per stream (batch norm sees one "
     "stream at a time), 8 + 8 tokens, no masking, the same crop and flip for both streams, AdamW "
-    "1e-5, 8 x 16 clips a step, ten crops, mean of the logits.",
+    "1e-5, 8 x 16 clips per step, ten crops, mean of the logits.",
     unknown="Which gamma was tested with: the scripts' defaults differ from training's. The lists "
     "of ARID's three splits were removed from the repository, but are in its history.",
     ours="Gamma 1.8 in training and testing; Kinetics' mean and standard deviation in both, which "

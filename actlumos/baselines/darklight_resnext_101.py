@@ -45,7 +45,7 @@ CARD = Card(
         "gamma 1.8 clip -> 3D-ResNeXt-101 (shared) -> 4 tokens -> BERT over 8 -> logits",
     ),
     streams=STREAMS,
-    known="Only what the row's title says: DarkLight's framework and a 3D-ResNeXt-101.",
+    known="Only the row's title: DarkLight's framework and a 3D-ResNeXt-101.",
     unknown="Everything else. No commit of the public code holds it.",
     ours="Everything except the title: one shared trunk with FRMB, whose 64 frames become 4 tokens "
     "per stream, 8 in total; gamma, head and recipe of DarkLight on R(2+1)D-34.",

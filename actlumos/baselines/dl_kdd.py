@@ -1,7 +1,7 @@
 """DL-KDD: a student on dark clips distils a teacher that is trained on enhanced clips.
 
     actlumos train baselines/dl-kdd --profile demo      # about 1 minute on two cores, and before it
-                                                        # the teacher and its enhancer (MIN_KDD)
+                                                        # dl-kdd-teacher (1.5), enhancer-curves
 
 Input: 64 dark frames of 112 x 112; the teacher sees the same frames enhanced. Loss: cross-entropy
 and distillation of the teacher's logits, with the ledger's temperature and weight.

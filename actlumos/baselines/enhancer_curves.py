@@ -1,6 +1,6 @@
 """Zero-DCE's curve network: eight tone curves per pixel, trained on dark clips without labels.
 
-    actlumos train baselines/enhancer-curves --profile demo     # MIN_CURVES
+    actlumos train baselines/enhancer-curves --profile demo     # less than a minute on two cores
 
 Input: two whole frames of each dark clip. Loss: spatial + 10 exposure + 5 colour + 2000 variation
 (`enhancement_losses.curve_terms`). Systems take the trained network frozen (`take_enhancer`).

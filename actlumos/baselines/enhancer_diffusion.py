@@ -1,6 +1,6 @@
 """A small diffusion model that turns a dark clip into one in normal light.
 
-    actlumos train baselines/enhancer-diffusion --profile demo     # MIN_DIFF
+    actlumos train baselines/enhancer-diffusion --profile demo   # less than a minute on two cores
 
 Input: two whole frames of each clip, dark and in normal light, which only rendered sets have.
 Loss: mean squared error of the denoised frame (`networks.diffusion.training_loss`).
@@ -70,7 +70,7 @@ CARD = Card(
     ours="The whole model: see `actlumos.baselines.networks.diffusion`.",
     choices=(
         Choice("steps", "6 (demo: 2)", "ours", "demo: 27.9 dB in two, 27.7 in one, 28.0 in six"),
-        Choice("width", "24 (demo: 16)", "ours", "demo: 1.4 ms a frame on one core"),
+        Choice("width", "24 (demo: 16)", "ours", "demo: 1.4 ms per frame on one core"),
     ),
 )
 

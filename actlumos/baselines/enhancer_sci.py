@@ -1,6 +1,6 @@
 """SCI: a frame is divided by its illumination, which 258 parameters estimate.
 
-    actlumos train baselines/enhancer-sci --profile demo     # MIN_SCI
+    actlumos train baselines/enhancer-sci --profile demo     # less than a minute on two cores
 
 Input: one whole frame of each dark clip. Loss: 1.5 fidelity + smoothness, summed over three stages
 (`enhancement_losses.sci_terms`). Systems take the trained network frozen (`take_enhancer`).

@@ -30,7 +30,7 @@ PAPER = {
     "accumulate": 16,
 }
 CLIPS_A_STEP = Choice(
-    "clips a step", "10 x 16 = 160", "prior code", f"{CODE}: four passes of 40 (8 x 5) clips"
+    "clips per step", "10 x 16 = 160", "prior code", f"{CODE}: four passes of 40 (8 x 5) clips"
 )
 
 
@@ -55,7 +55,7 @@ CARD = Card(
     known="64 frames of 224 x 224 in -1..1, SAME padding, scores averaged over time. The 12.29 M "
     "beside Dark48 in the tables is the figure for 11 classes, so it was not counted there.",
     unknown="Who trained the 68.29 of the ActLumos table: ARID's benchmark page gives 54.68 with "
-    "the same Top-5. ARID's code holds two I3D nets, and which one it used is not said.",
+    "the same Top-5. ARID's code holds two I3D networks, and which one it used is unknown.",
     ours="AdamW at this kit's rate stands in for SGD (.1, momentum .9, decay 1e-7), cross-entropy "
     "for the public code's losses on Charades; the frame size before the crop, and ten crops of "
     "one window for the test.",

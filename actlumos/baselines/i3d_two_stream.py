@@ -46,7 +46,7 @@ CARD = Card(
     known="Both networks, their input (64 frames of 224 x 224 in -1..1) and public weights for "
     "each. The row for ARID V1.0 equals that of ARID's benchmark page, so it was copied, not "
     "retrained.",
-    unknown="Which of ARID's two I3D nets gave its row, and what its flow was: the released "
+    unknown="Which of ARID's two I3D networks gave its row, and what its flow was: the released "
     "script writes coloured pictures of the flow, with the raw fields commented out.",
     ours="AdamW at this kit's rate stands in for SGD (.1, momentum .9, decay 1e-7). Flow is a "
     "setting of the run; both streams have the same crop.",

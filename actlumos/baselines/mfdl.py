@@ -1,7 +1,7 @@
 """MFDL: only the title of the paper is known; this is a recipe of ours after the title.
 
     actlumos train baselines/mfdl --profile demo      # about 2 minutes on two cores, and before it
-                                                      # enhancer-diffusion (MIN_DIFF_SHORT)
+                                                      # enhancer-diffusion
 
 Input: 64 dark frames of 112 x 112, and the same frames from the diffusion model. Loss:
 cross-entropy.

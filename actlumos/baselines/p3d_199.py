@@ -42,7 +42,7 @@ CARD = Card(
     diagram=("dark clip -> P3D blocks A, B, C in turn -> 2-D res5 -> mean -> logits",),
     streams=("dark",),
     known="16 frames of 160 x 160 cut from 256 x 340, so a crop has 62 % of the height; ImageNet's "
-    "mean and standard deviation; 128 clips a step. The paper itself is quoted with frames of "
+    "mean and standard deviation; 128 clips per step. The paper itself is quoted with frames of "
     "182 x 242 for its training on UCF101.",
     unknown="Where 62 M comes from, and who trained the reported row and from what weights.",
     ours="AdamW at this kit's rate; the port has no training code, so training crops are 160 x 160 "
@@ -51,7 +51,7 @@ CARD = Card(
     choices=(
         Choice("dropout", ".5", "prior code", CODE),
         Choice("frame before the crop", "256 x 340", "prior code", f"{CODE} (scale_size)"),
-        Choice("clips a step", "8 x 16 = 128", "prior code", f"the author, {AUTHOR} issue 12"),
+        Choice("clips per step", "8 x 16 = 128", "prior code", f"the author, {AUTHOR} issue 12"),
     ),
     reported=("P3D-199",),
     mismatch="62 M fits no public build: the public code counts 65.70 M for 11 classes and "

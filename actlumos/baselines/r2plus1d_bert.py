@@ -36,7 +36,7 @@ CARD = Card(
     diagram=("dark clip -> R(2+1)D-34 -> 8 tokens -> BERT -> logits",),
     streams=("dark",),
     known="Network, input (64 frames of 112 x 112) and recipe are public: AdamW 1e-5, decay 1e-3, "
-    "8 x 16 clips a step, a plateau schedule, IG-65M weights. A token is kept with "
+    "8 x 16 clips per step, a plateau schedule, IG-65M weights. A token is kept with "
     "probability .8 in training.",
     unknown="Nothing of the network; the trained weights of its head are no longer available.",
     ours="Its layer norm is PyTorch's, and batch norm's momentum is .1 where the code has .9; the "

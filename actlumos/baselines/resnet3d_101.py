@@ -36,8 +36,8 @@ CARD = Card(
     source=SOURCE,
     diagram=("dark clip -> 3D-ResNet-101 -> mean -> logits",),
     streams=("dark",),
-    known="16 frames of 112 x 112, 128 clips a step; 85.27 M parameters for 11 classes, which the "
-    "tables print for Dark48 too and round up to 86 for ARID V1.0.",
+    known="16 frames of 112 x 112, 128 clips per step; 85.27 M parameters for 11 classes, which "
+    "the tables print for Dark48 too and round up to 86 for ARID V1.0.",
     unknown="What the reported rows were pre-trained on.",
     ours=OURS,
     choices=CHOICES,

@@ -30,7 +30,7 @@ OURS = (
     "crops of LateTemporalModeling3DCNN for random ones down to a quarter; ten crops of one window "
     "for the mean over all windows."
 )
-CHOICES = (Choice("clips a step", "8 x 16 = 128", "prior code", CODE),)
+CHOICES = (Choice("clips per step", "8 x 16 = 128", "prior code", CODE),)
 
 
 def network(num_classes: int, config: Config) -> Normed:
@@ -50,9 +50,10 @@ CARD = Card(
     source=SOURCE,
     diagram=("dark clip -> 3D-ResNet-18 -> mean -> logits",),
     streams=("dark",),
-    known="16 frames of 112 x 112, 128 clips a step; the count, 33.21 M, rounds to the printed 33.",
+    known="16 frames of 112 x 112, 128 clips per step; the count, 33.21 M, rounds to the printed "
+    "33.",
     unknown="Which net the reported row is: ARID's code takes torchvision's r3d_18, which has "
-    "another stem and no max-pool and also rounds to 33 M. Its pre-training is not said.",
+    "another stem and no max-pool and also rounds to 33 M. Its pre-training is unknown.",
     ours=OURS,
     choices=CHOICES,
     reported=("3D-ResNet-18",),

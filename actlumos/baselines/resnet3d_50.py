@@ -36,9 +36,9 @@ CARD = Card(
     source=SOURCE,
     diagram=("dark clip -> 3D-ResNet-50 -> mean -> logits",),
     streams=("dark",),
-    known="16 frames of 112 x 112, 128 clips a step; 46.22 M parameters for 11 classes, which the "
-    "tables print for Dark48 too. The row for ARID V1.0 equals that of ARID's benchmark page, so "
-    "it was copied, not retrained.",
+    known="16 frames of 112 x 112, 128 clips per step; 46.22 M parameters for 11 classes, which "
+    "the tables print for Dark48 too. The row for ARID V1.0 equals that of ARID's benchmark page, "
+    "so it was copied, not retrained.",
     unknown="What the reported rows were pre-trained on.",
     ours=OURS,
     choices=CHOICES,

@@ -50,7 +50,7 @@ CARD = Card(
         "dark clip -> SCI (frozen) -> R(2+1)D-34 (shared) -> GCN (shared) -> mean of 16 tokens",
     ),
     streams=("dark",),
-    known="What the title says: SCI, R(2+1)D, GCN. SCI itself is public in full.",
+    known="The title: SCI, R(2+1)D, GCN. SCI itself is public in full.",
     unknown="How the two streams are fused, the graph, frames, losses, recipe, and which weights "
     "SCI had.",
     ours="Both streams share trunk and graph, one pass each, with edges of their own; the mean "

@@ -48,7 +48,7 @@ CARD = Card(
     ),
     streams=STREAMS,
     known="Three segments, mean of the scores before softmax, dropout .8 for RGB and .7 for flow, "
-    "128 clips a step. The tables' row equals that of ARID's benchmark page, so it was copied, "
+    "128 clips per step. The tables' row equals that of ARID's benchmark page, so it was copied, "
     "not retrained.",
     unknown="Which backbone and which streams ARID trained, and from what weights.",
     ours="BN-Inception on RGB and flow, as the original. AdamW at this kit's rate stands in for "
@@ -56,7 +56,7 @@ CARD = Card(
     "first; snippets come from one window of the clip, and both streams have the same crop.",
     choices=(
         Choice("segments", "3 in training, 25 in testing", "prior code", CODE),
-        Choice("flow fields a stack", "5", "prior code", CODE),
+        Choice("flow fields per stack", "5", "prior code", CODE),
         Choice("dropout", ".8 RGB, .7 flow", "prior code", CODE),
         Choice("range of the flow", "-127..127 (demo: -1..1)", "prior code", CODE),
         Choice("weight of flow", "1.5", "ours", "from memory of the original; not read"),

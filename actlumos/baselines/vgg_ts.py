@@ -62,7 +62,7 @@ CARD = Card(
     "logits are averaged, not probabilities. The demo's networks have batch norm, because they "
     "are trained from scratch.",
     choices=(
-        Choice("flow fields a stack", "10", "prior code", CODE),
+        Choice("flow fields per stack", "10", "prior code", CODE),
         Choice("dropout, RGB", ".9 / .9", "prior code", CODE),
         Choice("dropout, flow", ".9 / .8", "prior code", CODE),
         Choice("range of the flow", "-2.2..2.2 (demo: -1..1)", "prior code", CODE),

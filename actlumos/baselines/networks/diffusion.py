@@ -102,7 +102,7 @@ class Denoiser(nn.Module):
         """
         batch, _, frames, height, width = _check(noisy, dark).shape
         if time.shape != (batch, frames):
-            raise ValueError(f"need a time a frame, [{batch}, {frames}], got {list(time.shape)}")
+            raise ValueError(f"need times of shape [{batch}, {frames}], got {list(time.shape)}")
         shown = torch.cat([noisy, 2 * dark.clamp(min=0) ** (1 / self.gamma) - 1], dim=1)
         pictures = shown.transpose(1, 2).flatten(0, 1)
         odd = (0, width % _FOLD, 0, height % _FOLD)

@@ -14,7 +14,7 @@ in the video, which the loader draws, varies from epoch to epoch.
 Sources: Simonyan and Zisserman, "Two-Stream Convolutional Networks", NeurIPS 2014, in the
 VGG-16 form of bryanyzhu/two-stream-pytorch (dropouts, flow first layer); Wang et al., "Temporal
 Segment Networks", ECCV 2016, and yjxiong/tsn-pytorch. That flow weighs 1.5 to RGB's 1, and the
-25 snippets of VGG-TS, are remembered, not read.
+25 snippets of VGG-TS, are from memory, not read.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ DEMO_VGG = (16, 16, "M", 32, 32, "M", 64, 64, 64, "M", 128, 128, 128, "M")
 
 
 class VggTower(nn.Module):
-    """VGG-16 of torchvision's layers and names, for pictures of any number of channels.
+    """VGG-16 with torchvision's layers and names, for images of any number of channels.
 
     Args:
         num_classes: K.
@@ -72,15 +72,15 @@ class VggTower(nn.Module):
             nn.Linear(hidden, num_classes),
         )
         self.apply(initialise)
-        for layer in (self.classifier[0], self.classifier[3]):  # keeps the signal at any width
+        for layer in (self.classifier[0], self.classifier[3]):  # same variance at any width
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
     def embed(self, images: Tensor) -> Tensor:
-        """Normalised pictures `[N, C, H, W]` to `[N, hidden]`, what the last layer reads."""
+        """Normalised images `[N, C, H, W]` to `[N, hidden]`, the last layer's input."""
         return self.classifier[:-1](self.avgpool(self.features(images)).flatten(1))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised pictures `[N, C, H, W]` to logits `[N, K]`."""
+        """Normalised images `[N, C, H, W]` to logits `[N, K]`."""
         return self.classifier[-1](self.embed(images))
 
 
@@ -110,7 +110,7 @@ class SnippetNet(nn.Module):
     """A 2-D network over the snippets of a normalised clip of any length.
 
     Args:
-        net: pictures to logits, with `features`, `embed` and `width`.
+        net: images to logits, with `features`, `embed` and `width`.
         segments: snippets of a clip in training.
         test_segments: snippets in evaluation.
         length: frames (or flow fields) in a snippet.
@@ -156,7 +156,7 @@ class SnippetNet(nn.Module):
         return self._each(self.net.features, clip).transpose(1, 2)
 
     def embed(self, clip: Tensor) -> Tensor:
-        """Normalised clip to the mean over snippets of what the last layer reads, `[B, D]`."""
+        """Normalised clip to the mean over snippets of the last layer's input, `[B, D]`."""
         return self._each(self.net.embed, clip).mean(1)
 
     def forward(self, clip: Tensor) -> Tensor:

@@ -51,7 +51,7 @@ class GraphLayer(nn.Module):
         nn.init.zeros_(self.norm.weight)
 
     def adjacency(self, nodes: Tensor) -> Tensor:
-        """Edges `[B, N, N]` of nodes `[B, N, C]`: row i says what node i takes from each node."""
+        """Edges `[B, N, N]` of nodes `[B, N, C]`: row i has the weights of all nodes for node i."""
         scores = self.theta(nodes) @ self.phi(nodes).transpose(1, 2)
         return (scores.float() / self.theta.out_features**0.5).softmax(dim=2)
 
@@ -64,8 +64,8 @@ class GraphLayer(nn.Module):
 class ResidualGraph(nn.Module):
     """Graph layers over the feature map of a 3-D trunk; 1,051,136 parameters for 512 channels.
 
-    Maps of several streams can be joined along time before: their positions are then nodes of
-    one graph.
+    Maps of several streams can be concatenated along time: their positions are then nodes of one
+    graph.
 
     Args:
         width: C of the map.
