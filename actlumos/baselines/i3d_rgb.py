@@ -29,7 +29,7 @@ PAPER = {
     "batch_size": 10,
     "accumulate": 16,
 }
-CLIPS_A_STEP = Choice(
+CLIPS_PER_STEP = Choice(
     "clips per step", "10 x 16 = 160", "prior code", f"{CODE}: four passes of 40 (8 x 5) clips"
 )
 
@@ -61,7 +61,7 @@ CARD = Card(
     "one window for the test.",
     choices=(
         Choice("dropout", ".5", "prior code", CODE),
-        CLIPS_A_STEP,
+        CLIPS_PER_STEP,
     ),
     reported=("I3D-RGB",),
 )

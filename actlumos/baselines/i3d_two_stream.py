@@ -12,7 +12,7 @@ the same weight is from memory of the paper, not read.
 from __future__ import annotations
 
 from actlumos.arms import Card, Choice
-from actlumos.baselines.i3d_rgb import CLIPS_A_STEP, CODE, DEMO, HALVES, PAPER
+from actlumos.baselines.i3d_rgb import CLIPS_PER_STEP, CODE, DEMO, HALVES, PAPER
 from actlumos.baselines.networks.common import Normed, scale_of
 from actlumos.baselines.networks.inception3d import i3d_two_stream
 from actlumos.baselines.public_weights import load_public
@@ -53,7 +53,7 @@ CARD = Card(
     choices=(
         Choice("weight of flow", "1", "ours", "from memory of the paper; not read"),
         Choice("dropout", ".5", "prior code", CODE),
-        CLIPS_A_STEP,
+        CLIPS_PER_STEP,
     ),
     reported=("I3D Two-stream",),
     grew_from=("i3d-rgb", "vgg-ts"),

@@ -115,12 +115,11 @@ def load_public(
         What was loaded; its `str` is one line for a log.
 
     Raises:
-        FileNotFoundError: no such file; the message says where to get one.
-        ValueError: the system has no such tower or no public weights, the file is no state
-            dict, or it does not fit; the message says the first difference.
+        FileNotFoundError: no such file (the message says where to get one).
+        ValueError: no such tower, no public weights for it, or a file that is no state dict or
+            does not fit (the message names the first difference).
     """
-    path = Path(path)
-    backbone = _find(network, system, tower)
+    path, backbone = Path(path), _find(network, system, tower)
     if isinstance(backbone, R2Plus1D):
         return load_pretrained(backbone, path)
     public = PUBLIC[type(backbone)]
@@ -128,8 +127,8 @@ def load_public(
         raise FileNotFoundError(f"no weights for {system} at {path}: get {public.where}")
     own = backbone.state_dict()
     state = _first_layer(_read(path), own, public)
-    replaceable = _replaceable(backbone, public)
-    left = tuple(part for part in replaceable if _shapes(state, part) != _shapes(own, part))
+    parts = _replaceable(backbone, public)
+    left = tuple(part for part in parts if _shapes(state, part) != _shapes(own, part))
     state, expected = (_without(tensors, left) for tensors in (state, own))
     if problem := _first_difference(_shapes(state), _shapes(expected)):
         raise ValueError(

@@ -102,7 +102,13 @@ def network(num_classes: int, config: Config) -> Aligner:
 
 
 def terms(output: AlignerOutput, label: Tensor, config: Config) -> Terms:
-    """CE(normal) + CE(darkened) + .13 BYOL + .1 MMD; labels are those of the normal-light clips."""
+    """CE(normal) + CE(darkened) + .13 BYOL + .1 MMD.
+
+    Args:
+        output: of `Aligner`, with dark clips.
+        label: int64 `[B]`, of the clips in normal light.
+        config: not used.
+    """
     named = cross_entropy(output, label, config)
     ce_darkened = F.cross_entropy(output.darkened.float(), label)
     normal, darkened, dark, brightened = output.features.unbind(1)

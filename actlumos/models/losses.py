@@ -43,10 +43,9 @@ def supervised_contrastive(features: Tensor, labels: Tensor, temperature: float 
 
     The mean runs over the anchors that have a positive; the others only serve as negatives.
 
-    The public code (HobbitLong/SupContrast, losses.py) differs in two ways. It multiplies by
-    t / 0.07 (its `base_temperature`), 1.43 at t = 0.1: a weight of 0.1 there is 0.143 here. And its
-    mean also runs over anchors without a positive, which count as zero (not a number in its older
-    versions). With two views per clip every anchor has a positive.
+    The public code (HobbitLong/SupContrast) multiplies by t / 0.07, 1.43 at t = 0.1 (a weight of
+    0.1 there is 0.143 here), and its mean includes anchors without a positive, as zero. With two
+    views per clip every anchor has one.
 
     Args:
         features: [B, V, D], V views (streams) of each of B clips; any length, normalised here.
