@@ -13,18 +13,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from actlumos import baselines
-from actlumos.baselines.domain_losses import agreement, darken, discrepancy, mean_luma
+from actlumos.arms import SUPPORTING as ARMS
 from actlumos.baselines.enhancement_losses import curve_terms, temporal_consistency
-from actlumos.baselines.enhancers import SUPPORT
 from actlumos.baselines.networks.curves import Frozen
 from actlumos.baselines.networks.diffusion import enhance
-from actlumos.baselines.system import System
 from actlumos.config import ORIGINS, Config, profile
 from actlumos.evaluation.cost import count_gmacs
 from actlumos.report.paper import reported
+from actlumos.stages import Recipe, find
 
 MINE = ("r2plus1d-gcn-bert", "sci-r2plus1d-gcn", "dtcm", "wiid", "mfdl", "dl-kdd")
-ARMS = ("enhancer-sci", "enhancer-curves", "enhancer-diffusion", "dl-kdd-teacher")
 ENHANCERS = ARMS[:3]
 
 # At 11 classes. By hand: the student's 66,655,122 and its trunk's 63,491,975; two graph layers
@@ -50,14 +48,14 @@ def parameters(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-def settings(kind: System, scale: str) -> Config:
-    return profile(scale, **kind.changes(scale))
+def recipe(name: str) -> Recipe:
+    return find(f"baselines/{name}")
 
 
-def made(name: str, scale: str = "demo", classes: int = 5) -> tuple[System, Config, nn.Module]:
-    kind = baselines.find(name)
+def made(name: str, scale: str = "demo", classes: int = 5) -> tuple[Recipe, Config, nn.Module]:
+    kind = recipe(name)
     torch.manual_seed(0)
-    config = settings(kind, scale)
+    config = kind.settings(profile(scale))
     return kind, config, kind.network(classes, config)
 
 
@@ -70,9 +68,9 @@ def clips(config: Config, count: int = 1, batch: int = 2, top: float = 0.2) -> l
 
 @cache
 def paper_model(name: str) -> nn.Module:
-    kind = baselines.find(name)
+    kind = recipe(name)
     with torch.device("meta"):
-        return kind.network(11, kind.settings("paper")).eval()
+        return kind.network(11, kind.settings(profile("paper"))).eval()
 
 
 @pytest.mark.parametrize("name", MINE + ARMS)
@@ -82,12 +80,12 @@ def test_the_published_size(name: str) -> None:
 
 @pytest.mark.parametrize("name", MINE)
 def test_a_printed_size_is_ours_or_explained(name: str) -> None:
-    kind, count = baselines.find(name), parameters(paper_model(name)) / 1e6
+    card, count = baselines.card(name), parameters(paper_model(name)) / 1e6
     rows = reported()
-    printed = rows[rows.method.isin(kind.reported)].params_m.dropna()
-    assert set(kind.reported) <= set(rows.method)
+    printed = rows[rows.method.isin(card.reported)].params_m.dropna()
+    assert set(card.reported) <= set(rows.method)
     fits = [abs(count - figure) < (1 if figure == round(figure) else 0.1) for figure in printed]
-    assert bool(kind.mismatch) == (not all(fits))
+    assert bool(card.mismatch) == (not all(fits))
 
 
 def test_dtcm_fits_both_ratios_of_its_abstract() -> None:
@@ -155,17 +153,16 @@ def test_the_graph_systems_are_their_parts_in_a_row() -> None:
     ]  # fmt: skip
 
 
-def test_mfdl_takes_the_clip_that_its_diffusion_lights() -> None:
-    kind = baselines.find("mfdl")
-    assert kind.streams == ("dark", "lit") and kind.needs == (kind.lit_by,)
-    _, config, model = made("mfdl")
-    dark, lit = clips(config, 2)
-    first = model.eval()(dark, lit)
-    for other in ((dark, dark), (lit, lit), (lit, dark)):
+def test_mfdl_takes_the_clip_that_its_diffusion_model_enhances() -> None:
+    kind, config, model = made("mfdl")
+    assert kind.streams == ("dark", "enhanced") and kind.needs == (kind.stored_enhancer,)
+    dark, enhanced = clips(config, 2)
+    first = model.eval()(dark, enhanced)
+    for other in ((dark, dark), (enhanced, enhanced), (enhanced, dark)):
         assert not torch.allclose(first, model(*other))
 
 
-def test_dtcm_is_trained_by_labels_light_and_coherence() -> None:
+def test_dtcm_is_trained_by_labels_enhancement_and_consistency() -> None:
     kind, config, model = made("dtcm")
     (dark,) = clips(config)
     label = torch.tensor([1, 3])
@@ -173,10 +170,11 @@ def test_dtcm_is_trained_by_labels_light_and_coherence() -> None:
     assert torch.equal(output.dark, dark)
     torch.testing.assert_close(output.logits, model.recogniser(model.enhancer(dark)))
     terms = kind.terms(output, label, config)
-    light = curve_terms(output.bright, dark, output.bends)["loss"]
-    wanted = F.cross_entropy(output.logits, label) + 0.1 * light
-    wanted = wanted + temporal_consistency(output.bright, dark)
+    enhancement = curve_terms(output.enhanced, dark, output.curve_maps)["loss"]
+    wanted = F.cross_entropy(output.logits, label) + 0.1 * enhancement
+    wanted = wanted + temporal_consistency(output.enhanced, dark)
     torch.testing.assert_close(terms["loss"], wanted)
+    assert {"ce", "enhancement", "consistency"} <= set(terms)
     F.cross_entropy(output.logits, label).backward()
     assert all(p.grad.abs().sum() > 0 for p in model.enhancer.parameters())  # labels alone reach it
 
@@ -200,27 +198,27 @@ def test_an_enhancer_trains_without_labels(name: str, scale: str) -> None:
     torch.testing.assert_close(model(streams[0]), bright)
 
 
-def test_the_diffusion_lights_frames_in_any_number_from_one_noise() -> None:
+def test_the_diffusion_model_enhances_any_number_of_frames_from_the_same_noise() -> None:
     _, _, model = made("enhancer-diffusion")
     for parameter in model.parameters():
         nn.init.normal_(parameter, std=0.05)
     frames = np.random.default_rng(0).integers(0, 60, (70, 12, 16, 3), np.uint8)
-    lit = model.train().enhance_frames(frames)  # 64 frames at a time
-    assert lit.dtype == np.uint8 and lit.shape == frames.shape
-    np.testing.assert_array_equal(lit[65:], model.enhance_frames(frames[65:]))
+    enhanced = model.train().enhance_frames(frames)  # 64 frames at a time
+    assert enhanced.dtype == np.uint8 and enhanced.shape == frames.shape
+    np.testing.assert_array_equal(enhanced[65:], model.enhance_frames(frames[65:]))
     clip = torch.from_numpy(frames[:3]).permute(3, 0, 1, 2)[None] / 255
     wanted = enhance(model.enhancer, clip, model.steps, torch.Generator().manual_seed(0))
-    np.testing.assert_allclose(lit[:3] / 255, wanted[0].permute(1, 2, 3, 0), atol=0.51 / 255)
+    np.testing.assert_allclose(enhanced[:3] / 255, wanted[0].permute(1, 2, 3, 0), atol=0.51 / 255)
 
 
-USERS = [n for n in (*MINE, "dl-kdd-teacher") if baselines.find(n).begin]
+USERS = [n for n in (*MINE, "dl-kdd-teacher") if recipe(n).begin]
 
 
 @pytest.mark.parametrize("name", USERS)
 def test_a_trained_enhancer_is_copied_in_and_stays_as_it_is(name: str) -> None:
     kind, config, model = made(name)
     (need,) = kind.needs
-    trained = SUPPORT[need].network(5, config)
+    trained = find(need).network(5, config)
     for parameter in trained.parameters():
         nn.init.normal_(parameter, std=0.1)
     kind.begin(model, {need: trained})
@@ -241,147 +239,13 @@ def test_a_trained_enhancer_is_copied_in_and_stays_as_it_is(name: str) -> None:
 
 def test_what_is_needed_exists_and_comes_first() -> None:
     for name in MINE + ARMS:
-        kind = baselines.find(name)
-        assert set(kind.needs) <= set(SUPPORT) - {name}
+        kind = recipe(name)
+        assert set(kind.needs) <= {f"baselines/{arm}" for arm in ARMS if arm != name}
         assert kind.begin is None or len(kind.needs) == 1
-        assert kind.lit_by in ("", *kind.needs) and ("lit" in kind.streams) == bool(kind.lit_by)
+        assert kind.stored_enhancer in ("", *kind.needs)
+        assert ("enhanced" in kind.streams) == bool(kind.stored_enhancer)
     assert hasattr(made("enhancer-diffusion")[2], "enhance_frames")
-    assert tuple(SUPPORT) == ARMS and not set(SUPPORT) & set(baselines.names())
-
-
-# WiiD.
-
-
-def wiid() -> tuple[System, Config, nn.Module, Tensor, Tensor]:
-    kind, config, model = made("wiid")
-    (light,), (dark,) = clips(config, top=1, batch=4), clips(config, top=0.1, batch=4)
-    return kind, config, model, light, dark.flip(0)
-
-
-def test_wiid_aligns_with_a_gradient_and_without_a_dark_label() -> None:
-    kind, config, model, light, dark = wiid()
-    label = torch.tensor([0, 1, 2, 3])
-    output = model.train()(light, dark)
-    assert output.logits.shape == output.darkened.shape == (4, 5)
-    output.vectors.retain_grad()
-    terms = kind.terms(output, label, config)
-    terms["loss"].backward(retain_graph=True)
-    assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
-    reached = output.vectors.grad.abs().sum(2)
-    assert (reached > 0).all()  # light, darkened, dark and brightened views alike
-    output.vectors.grad = None
-    terms["apart"].backward(retain_graph=True)
-    assert (output.vectors.grad.abs().sum(2) > 0).all()
-    output.vectors.grad = None
-    (terms["ce"] + terms["ce_darkened"]).backward()
-    assert (output.vectors.grad[:, :2].abs().sum(2) > 0).all()
-    assert output.vectors.grad[:, 2:].abs().sum() == 0  # no label speaks of a dark clip
-
-
-def test_wiid_s_loss_is_the_sum_it_says() -> None:
-    kind, config, model, light, dark = wiid()
-    label = torch.tensor([0, 1, 2, 3])
-    output = model.eval()(light, dark)
-    q, z = output.predicted, output.projected
-    pairs = ((0, 1), (1, 0), (2, 3), (3, 2))
-    agree = sum(2 - 2 * F.cosine_similarity(q[:, a], z[:, b]).mean() for a, b in pairs) / 4
-    v = output.vectors
-    apart = discrepancy(v[:, 1], v[:, 2]) + discrepancy(v[:, 0], v[:, 3])
-    both = F.cross_entropy(output.logits, label) + F.cross_entropy(output.darkened, label)
-    terms = kind.terms(output, label, config)
-    torch.testing.assert_close(terms["loss"], both + 0.13 * agree + 0.1 * apart)
-    torch.testing.assert_close(output.logits, model(light), rtol=1e-4, atol=1e-5)
-    views = model.embed(dark), model.embed(model.enhancer(dark))
-    torch.testing.assert_close(v[:, 2:], torch.stack(views, 1), rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("scale", ["demo", "smoke"])
-def test_wiid_runs_at_both_sizes_and_tests_on_dark_clips_alone(scale: str) -> None:
-    kind, config, model = made("wiid", scale)
-    light, dark = clips(config, 2)
-    terms = kind.terms(model.train()(light, dark), torch.tensor([1, 3]), config)
-    assert {"loss", "top1", "agree", "apart"} <= set(terms) and terms["loss"].isfinite()
-    assert model.eval()(dark).shape == (2, 5) and model.embed(dark).dim() == 2
-    assert kind.streams == ("dark",) and kind.stage == "adapt"
-
-
-# Domains.
-
-
-def test_a_darkened_clip_is_as_dark_as_asked_and_keeps_its_motion() -> None:
-    light = F.interpolate(torch.rand(6, 3, 3, 4, 4), (8, 30, 40), mode="trilinear") * 0.9
-    luma = torch.tensor([8.0, 12, 16, 20, 24, 30]) / 255
-    dark = darken(light, luma, torch.Generator().manual_seed(0))
-    assert dark.shape == light.shape and dark.min() >= 0 and dark.max() <= 1
-    assert (mean_luma(dark) - luma).abs().max() < 1.5 / 255
-    torch.testing.assert_close(dark * 255, (dark * 255).round(), atol=1e-4, rtol=0)
-    for bright, shade in zip(light, dark, strict=True):
-        pair = torch.stack([bright.flatten(), shade.flatten()])
-        assert torch.corrcoef(pair)[0, 1] > 0.6
-    noise = dark.diff(dim=2).std((1, 2, 3, 4)) * 255
-    assert noise.max() > 1.3 * noise.min()  # drawn for each clip
-    # A still scene: what moves is the noise alone, in every pixel and frame anew.
-    still = darken(light[:, :, :1].expand(-1, -1, 8, -1, -1), luma)
-    moves = still.diff(dim=2).std((1, 2, 3, 4)) * 255 / 2**0.5
-    assert moves.min() > 0.4 and moves.max() < 4.5
-
-
-def test_darkening_follows_its_formula_and_its_generator(monkeypatch: pytest.MonkeyPatch) -> None:
-    light, luma = torch.rand(2, 3, 3, 6, 8), torch.tensor([0.05, 0.1])
-    first = darken(light, luma, torch.Generator().manual_seed(1))
-    assert torch.equal(first, darken(light, luma, torch.Generator().manual_seed(1)))
-    assert not torch.equal(first, darken(light, luma, torch.Generator().manual_seed(2)))
-    monkeypatch.setattr("actlumos.baselines.domain_losses.NOISE", (0.0, 0.0))
-    monkeypatch.setattr("actlumos.baselines.domain_losses.CAMERA_GAMMA", (1.1, 1.1))
-    dark = darken(light, luma).double()
-    for clip, shade, level in zip(light.double(), dark, luma, strict=True):
-        bent = clip**2
-        weights = torch.tensor([0.299, 0.587, 0.114], dtype=torch.float64).view(3, 1, 1, 1)
-        wanted = bent * level / (bent * weights).sum(0).mean()
-        torch.testing.assert_close(shade, wanted, atol=0.51 / 255, rtol=0)
-    black = darken(torch.zeros(1, 3, 2, 4, 4), torch.tensor([0.05]))
-    assert black.isfinite().all() and black.max() < 0.1
-    with pytest.raises(ValueError, match="luma a clip"):
-        darken(light, luma[:1])
-
-
-def test_the_discrepancy_is_that_of_its_loops() -> None:
-    generator = torch.Generator().manual_seed(0)
-    a, b = torch.randn(4, 3, generator=generator), torch.randn(5, 3, generator=generator) + 1
-    everything = [*a.tolist(), *b.tolist()]
-
-    def square(x: list[float], y: list[float]) -> float:
-        return sum((i - j) ** 2 for i, j in zip(x, y, strict=True))
-
-    width = sum(square(x, y) for x in everything for y in everything) / (9 * 8)
-
-    def kernel(x: list[float], y: list[float]) -> float:
-        return sum(np.exp(-square(x, y) / (width * s)) for s in (0.25, 0.5, 1, 2, 4)) / 5
-
-    def mean(xs: list[list[float]], ys: list[list[float]]) -> float:
-        return float(np.mean([kernel(x, y) for x in xs for y in ys]))
-
-    xs, ys = a.tolist(), b.tolist()
-    wanted = mean(xs, xs) + mean(ys, ys) - 2 * mean(xs, ys)
-    assert discrepancy(a, b).item() == pytest.approx(wanted, rel=1e-4)
-    assert discrepancy(a, a).item() == pytest.approx(0, abs=1e-6)
-    assert discrepancy(a, b) < discrepancy(a, b + 2)
-    with pytest.raises(ValueError, match="need"):
-        discrepancy(a, b[:, :2])
-
-
-def test_the_discrepancy_moves_both_sets_together() -> None:
-    a, b = torch.randn(16, 4).requires_grad_(), (torch.randn(16, 4) + 2).requires_grad_()
-    discrepancy(a, b).backward()
-    assert a.grad.mean() < 0 < b.grad.mean()  # a step against the gradient: a goes up, b down
-
-
-def test_agreement_has_a_gradient_on_one_side() -> None:
-    q, z = torch.randn(4, 3).requires_grad_(), torch.randn(4, 3).requires_grad_()
-    agreement(q, z).backward()
-    assert q.grad.abs().sum() > 0 and z.grad is None
-    assert agreement(q, 3 * q).item() == pytest.approx(0, abs=1e-6)
-    assert agreement(q, -q).item() == pytest.approx(4)
+    assert not set(ARMS) & set(baselines.names())
 
 
 # What the files say.
@@ -389,25 +253,25 @@ def test_agreement_has_a_gradient_on_one_side() -> None:
 
 @pytest.mark.parametrize("name", MINE + ARMS)
 def test_the_description_is_complete(name: str) -> None:
-    kind = baselines.find(name)
-    assert kind.name == name
-    for text in (kind.title, kind.idea, kind.source, kind.known, kind.unknown, kind.ours):
+    card = baselines.card(name)
+    assert card.name == name
+    for text in (card.title, card.idea, card.source, card.known, card.unknown, card.ours):
         assert len(text) > 2 and "  " not in text
-    assert 1 <= len(re.findall(r"[.](?: |$)", kind.idea)) <= 3
-    assert set(kind.grew_from) <= set(baselines.names()) - {name}
-    assert all(baselines.find(parent).year <= kind.year for parent in kind.grew_from)
-    assert {choice.origin for choice in kind.choices} <= set(ORIGINS) and kind.choices
-    assert all(" -> " in row for row in kind.diagram)
+    assert 1 <= len(re.findall(r"[.](?: |$)", card.idea)) <= 3
+    assert set(card.grew_from) <= set(baselines.names()) - {name}
+    assert all(baselines.card(parent).year <= card.year for parent in card.grew_from)
+    assert {choice.origin for choice in card.choices} <= set(ORIGINS) and card.choices
+    assert all(" -> " in row for row in card.diagram)
     for scale in ("paper", "demo"):
-        kind.settings(scale)
+        recipe(name).settings(profile(scale))
 
 
 @pytest.mark.parametrize("name", MINE)
 def test_nothing_reconstructed_is_called_the_authors(name: str) -> None:
-    kind = baselines.find(name)
+    card = baselines.card(name)
     module = import_module(f"actlumos.baselines.{name.replace('-', '_')}")
-    text = " ".join([module.__doc__ or "", kind.title, kind.idea, kind.known, kind.ours])
-    assert kind.status == "reconstruction" and "reconstruction" in (module.__doc__ or "")
+    text = " ".join([module.__doc__ or "", card.title, card.idea, card.known, card.ours])
+    assert card.status == "reconstruction" and "reconstruction" in (module.__doc__ or "")
     assert not re.search(r"(?i)\b(authors'|official|original (code|model|weights))", text)
-    assert re.search(r"(?i)\bno code|never released", text + kind.source)
-    assert not kind.changes("demo")  # equal conditions: the profile's own recipe
+    assert re.search(r"(?i)\bno code|never released", text + card.source)
+    assert not recipe(name).differing("demo")  # equal conditions: the profile's own recipe

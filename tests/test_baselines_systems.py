@@ -1,4 +1,4 @@
-"""The systems of the comparison: published sizes, networks that train, descriptions that are true."""
+"""The systems of the comparison: published sizes, networks that train, complete cards."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from torch import nn
 from torch.nn import functional as F
 
 import actlumos.report
+from actlumos import baselines
+from actlumos.arms import OWN
 from actlumos.baselines.networks.frame2d import Scores
-from actlumos.baselines.system import System
 from actlumos.config import ORIGINS, Config, profile
 from actlumos.evaluation.cost import count_gmacs
 from actlumos.models import Teacher
 from actlumos.models.input_norm import InputNorm
-from actlumos.stages.arms import ARMS
-from actlumos.stages.build import build
+from actlumos.stages import Recipe, find
+from actlumos.stages.supervised import cross_entropy
 from actlumos.views.streams import STORED, make_streams, train_streams
 
 MINE = (
@@ -55,15 +56,19 @@ SIZES: dict[str, tuple[float, float | None]] = {
 }
 
 
-def system(name: str) -> System:
-    return import_module(f"actlumos.baselines.{name.replace('-', '_')}").SYSTEM
+def system(name: str) -> Recipe:
+    return find(f"baselines/{name}")
+
+
+def settings(name: str, scale: str) -> Config:
+    return system(name).settings(profile(scale))
 
 
 def parameters(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-def clips(kind: System, config: Config, batch: int = 2) -> tuple[torch.Tensor, ...]:
+def clips(kind: Recipe, config: Config, batch: int = 2) -> tuple[torch.Tensor, ...]:
     """Streams of random clips in the loader's form: stored channels behind the colours."""
     generator = torch.Generator().manual_seed(0)
     channels = 3 + sum(STORED.get(name, 0) for name in kind.streams)
@@ -86,7 +91,7 @@ def printed() -> dict[str, list[str]]:
 def paper_size(name: str) -> tuple[int, float]:
     """Parameters, and multiply-adds of a clip, at 11 classes, counted without storage."""
     kind = system(name)
-    config = kind.settings("paper")
+    config = settings(name, "paper")
     with torch.device("meta"):
         model = kind.network(11, config).eval()
         shape = (config.frames, *config.crop_size)
@@ -110,15 +115,15 @@ def test_the_published_size(name: str) -> None:
 @pytest.mark.parametrize("name", MINE)
 def test_a_printed_size_that_is_not_ours_is_explained(name: str) -> None:
     """A whole number of millions is rounded up or down; decimals are right to a tenth."""
-    kind = system(name)
-    figures = {figure for method in kind.reported for figure in printed()[method] if figure}
+    card = baselines.card(name)
+    figures = {figure for method in card.reported for figure in printed()[method] if figure}
     count = paper_size(name)[0] / 1e6
     fits = {
         f: abs(count - float(f)) < (0.1 if f.split(".")[1:] not in ([], ["0"]) else 1)
         for f in figures
     }
-    assert bool(kind.mismatch) == (not all(fits.values())), fits
-    assert kind.status != "faithful" or not fits or any(fits.values())
+    assert bool(card.mismatch) == (not all(fits.values())), fits
+    assert card.status != "faithful" or not fits or any(fits.values())
 
 
 @pytest.mark.parametrize("scale", ["demo", "smoke"])
@@ -126,12 +131,13 @@ def test_a_printed_size_that_is_not_ours_is_explained(name: str) -> None:
 def test_it_trains_on_its_own_streams(name: str, scale: str) -> None:
     torch.manual_seed(0)
     kind = system(name)
-    config = profile(scale, **kind.changes(scale))
+    config = settings(name, scale)
     model = kind.network(5, config).train()
     streams = clips(kind, config)
     output = model(*streams)
     assert getattr(output, "logits", output).shape == (2, 5)
-    terms = kind.terms(output, torch.tensor([1, 3]), config)
+    loss = cross_entropy if name in OWN else kind.terms  # ActLumos' own are its stages'
+    terms = loss(output, torch.tensor([1, 3]), config)
     terms["loss"].backward()
     assert {"loss", "top1"} <= set(terms) and terms["loss"].isfinite()
     silent = {
@@ -146,7 +152,7 @@ def test_it_trains_on_its_own_streams(name: str, scale: str) -> None:
 @pytest.mark.parametrize("name", ["vgg-ts", "tsn", "i3d-two-stream"])
 def test_a_two_stream_system_trains_each_network_as_if_alone(name: str) -> None:
     kind = system(name)
-    config = kind.settings("demo")
+    config = settings(name, "demo")
     torch.manual_seed(0)
     model = kind.network(5, config).eval()  # dropout off, so that both ways are comparable
     streams, label = clips(kind, config), torch.tensor([1, 3])
@@ -170,10 +176,10 @@ def test_a_two_stream_system_trains_each_network_as_if_alone(name: str) -> None:
     assert terms["top1"] == expected
 
 
-def test_pictures_see_no_motion_and_flow_is_seen_as_it_is() -> None:
+def test_frames_show_no_motion_and_the_demo_s_flow_is_not_scaled() -> None:
     for name in ("vgg-ts", "tsn"):
         kind = system(name)
-        config = kind.settings("demo")
+        config = settings(name, "demo")
         model = kind.network(5, config).eval()
         dark, flow = clips(kind, config)
         assert torch.equal(model.norms[1](flow), flow) and flow.shape[1] == 2
@@ -198,7 +204,7 @@ def test_pictures_see_no_motion_and_flow_is_seen_as_it_is() -> None:
 def test_the_norm_is_the_public_weights(name: str, mean: tuple, std: tuple) -> None:
     kind = system(name)
     small = {"frames": 16, "layers": (1, 1, 1, 1), "widths": (16,) * 4, "profile": "demo"}
-    model = kind.network(5, kind.settings("paper").with_(**small))
+    model = kind.network(5, settings(name, "paper").with_(**small))
     norms = [norm for norm in model.norms if isinstance(norm, InputNorm)]
     assert len(norms) == len([s for s in kind.streams if s != "flow"])
     for norm in norms:
@@ -215,8 +221,8 @@ def test_the_family_starts_from_the_student_s_weights() -> None:
         torch.manual_seed(3)
         return make().state_dict()
 
-    student = state(lambda: build(ARMS["ssl-kd"], config, 5))
-    teacher = state(lambda: build(ARMS["teacher"], config, 5))
+    student = state(lambda: find("ssl-kd").network(5, config))
+    teacher = state(lambda: find("teacher").network(5, config))
     pairs = {"actlumos-student": student, "r2plus1d-bert": student, "actlumos-teacher": teacher}
     for name, wanted in pairs.items():
         found = state(lambda name=name: system(name).network(5, config))
@@ -229,33 +235,36 @@ def test_the_family_starts_from_the_student_s_weights() -> None:
 def test_md_bert_is_the_three_stream_teacher_without_a_projector() -> None:
     kind, config = system("md-bert"), profile("smoke")
     model = kind.network(5, config).eval()
-    norms = (config.norm, config.norm_enhanced, config.norm_enhanced)
-    teacher = Teacher(5, fusion="dff-sigmoid", streams=3, norms=norms, **config.dial()).eval()
+    streams = ("dark", "gamma", "histogram")
+    teacher = Teacher(5, config, fusion="dff-sigmoid", streams=streams).eval()
+    kinds = [norm.kind for norm in model.norms]
+    assert kinds == [config.norm, config.norm_enhanced, config.norm_enhanced]
     missing, surplus = teacher.load_state_dict(model.state_dict(), strict=False)
     assert not surplus and all(name.startswith("projector.") for name in missing)
     streams = clips(kind, config)
     torch.testing.assert_close(model(*streams), teacher(*streams).logits)
 
 
-def test_dark_light_reads_both_streams_as_one_sequence() -> None:
-    """The order of streams matters through positions alone; both are read by one trunk."""
+def test_darklight_reads_both_streams_as_one_sequence() -> None:
+    """The order of the streams matters through positions alone; both share one trunk."""
     kind = system("darklight-r2plus1d-34")
-    config = kind.settings("demo")
+    config = settings("darklight-r2plus1d-34", "demo")
     torch.manual_seed(0)
     model = kind.network(5, config).eval()
-    dark, light = clips(kind, config)
+    dark, brightened = clips(kind, config)
     tokens = [
         model.backbone(norm(clip)).mean((3, 4)).transpose(1, 2)
-        for norm, clip in zip(model.norms, (dark, light), strict=True)
+        for norm, clip in zip(model.norms, (dark, brightened), strict=True)
     ]
     vector = model.head(torch.cat(tokens, 1))
-    torch.testing.assert_close(model(dark, light), model.classifier(vector), rtol=1e-4, atol=1e-5)
+    found, wanted = model(dark, brightened), model.classifier(vector)
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
     for scale in ("paper", "demo"):
-        made = make_streams(dark, kind.streams, kind.settings(scale))
+        made = make_streams(dark, kind.streams, settings("darklight-r2plus1d-34", scale))
         torch.testing.assert_close(made[1], dark ** (1 / 1.8))
     with torch.device("meta"):
         trunks = [
-            system(name).network(11, system(name).settings("paper")).backbone.output_frames(64)
+            system(name).network(11, settings(name, "paper")).backbone.output_frames(64)
             for name in ("darklight-r2plus1d-34", "darklight-resnext-101")
         ]
     assert trunks == [8, 4]
@@ -266,39 +275,40 @@ def test_dark_light_reads_both_streams_as_one_sequence() -> None:
 
 @pytest.mark.parametrize("name", MINE)
 def test_the_description_is_complete(name: str) -> None:
-    kind = system(name)
-    assert kind.name == name and set(kind.reported) <= set(printed())
-    for text in (kind.title, kind.idea, kind.source, kind.known, kind.unknown, kind.ours):
+    card = baselines.card(name)
+    assert card.name == name and set(card.reported) <= set(printed())
+    for text in (card.title, card.idea, card.source, card.known, card.unknown, card.ours):
         assert len(text) > 2 and "  " not in text
-    assert 1 <= len(re.findall(r"[.](?: |$)", kind.idea)) <= 3
-    assert set(kind.grew_from) <= {*MINE, *OTHERS} - {name}
-    assert all(system(parent).year <= kind.year for parent in kind.grew_from)
-    assert len(kind.diagram) == len(kind.streams) and all(" -> " in row for row in kind.diagram)
-    assert {choice.origin for choice in kind.choices} <= set(ORIGINS) and kind.choices
+    assert 1 <= len(re.findall(r"[.](?: |$)", card.idea)) <= 3
+    assert set(card.grew_from) <= {*MINE, *OTHERS} - {name}
+    assert all(baselines.card(parent).year <= card.year for parent in card.grew_from)
+    assert len(card.diagram) == len(card.streams) and all(" -> " in row for row in card.diagram)
+    assert card.streams == system(name).streams
+    assert {choice.origin for choice in card.choices} <= set(ORIGINS) and card.choices
     for scale in ("paper", "demo"):
-        kind.settings(scale)
+        settings(name, scale)
 
 
 @pytest.mark.parametrize("name", MINE)
 def test_nothing_reconstructed_is_called_the_authors(name: str) -> None:
-    kind = system(name)
+    card = baselines.card(name)
     module = import_module(f"actlumos.baselines.{name.replace('-', '_')}")
-    text = " ".join([module.__doc__ or "", kind.title, kind.idea, kind.known, kind.ours])
+    text = " ".join([module.__doc__ or "", card.title, card.idea, card.known, card.ours])
     assert not re.search(r"(?i)\b(authors'|official|original (code|model|weights))", text)
-    assert ("reconstruction" in (module.__doc__ or "")) == (kind.status == "reconstruction")
-    if kind.status == "reconstruction":
-        assert kind.unknown and re.search(
-            r"\bno code|no commit|opening only", text + kind.source + kind.unknown, re.IGNORECASE
+    assert ("reconstruction" in (module.__doc__ or "")) == (card.status == "reconstruction")
+    if card.status == "reconstruction":
+        assert card.unknown and re.search(
+            r"\bno code|no commit|opening only", text + card.source + card.unknown, re.IGNORECASE
         )
 
 
 def test_equal_conditions_in_the_demo() -> None:
     """No system has another number of frames, another size, or another recipe than the profile."""
     for name in MINE:
-        changed = set(system(name).changes("demo"))
+        changed = set(system(name).differing("demo"))
         assert changed <= {"norm", "gamma", "frames", "stride", "short_clips"}
-        plain, own = profile("demo"), system(name).settings("demo")
+        plain, own = profile("demo"), settings(name, "demo")
         assert own.frames == plain.frames and own.crop_size == plain.crop_size
-    assert [n for n in MINE if system(n).settings("demo").stride != profile("demo").stride] == [
+    assert [n for n in MINE if settings(n, "demo").stride != profile("demo").stride] == [
         "mran"
     ]

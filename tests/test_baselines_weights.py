@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 import torch
 from test_baselines_cnn2d import bninception_shapes
-from test_baselines_cnn3d import Shapes, i3d_shapes, p3d_shapes, resnet_shapes
+from test_baselines_state_dicts import Shapes, i3d_shapes, p3d_shapes, resnet_shapes
 from torch import Tensor, nn
 from torchvision.models import vgg16
 
@@ -20,6 +19,7 @@ from actlumos.baselines.networks.resnet3d import ResNet3D
 from actlumos.baselines.public_weights import PUBLIC, load_public
 from actlumos.config import profile
 from actlumos.models import R2Plus1D
+from actlumos.stages import find
 
 State = dict[str, Tensor]
 
@@ -37,8 +37,8 @@ def shapes_of(network: nn.Module) -> Shapes:
     return {name: tuple(value.shape) for name, value in network.state_dict().items()}
 
 
-class System(nn.Module):
-    """As `Normed`: the network behind something else."""
+class Behind(nn.Module):
+    """As `Normed`: a network inside another module."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ def assert_taken(network: nn.Module, state: State, but: tuple[str, ...] = ()) ->
 def test_i3d_s_two_files_start_its_two_networks(tmp_path: Path) -> None:
     """Real size; as in old files, batch norm's counters are absent."""
     towers = {"rgb": i3d(11), "flow": i3d(11, channels=2)}
-    network = System(TwoStream(**towers))
+    network = Behind(TwoStream(**towers))
     for seed, (name, channels) in enumerate((("rgb", 3), ("flow", 2))):
         listed = {k: s for k, s in i3d_shapes(channels).items() if "num_batches" not in k}
         state = made(listed, seed)
@@ -75,7 +75,7 @@ def test_i3d_s_two_files_start_its_two_networks(tmp_path: Path) -> None:
 def test_imagenet_s_bninception_knows_blue_first(tmp_path: Path) -> None:
     """Real size, Cadene's names: on an RGB picture the layer answers as on the BGR one."""
     rgb, flow = BNInception(11), BNInception(11, 10)
-    network = System(TwoStream(SnippetNet(rgb, 3, 25), SnippetNet(flow, 3, 25, length=5), 1.5))
+    network = Behind(TwoStream(SnippetNet(rgb, 3, 25), SnippetNet(flow, 3, 25, length=5), 1.5))
     state = made(bninception_shapes())
     torch.save(state, tmp_path / "bn.pth")
     for tower in ("rgb", "flow"):
@@ -95,7 +95,7 @@ def test_imagenet_s_vgg_16_starts_frames_and_flow(tmp_path: Path) -> None:
     """torchvision's names, an eighth as wide."""
     plan = [width if width == "M" else width // 8 for width in VGG_PLAN]
     rgb, flow = (VggTower(11, c, plan=plan, grid=2, hidden=32) for c in (3, 20))
-    network = System(TwoStream(SnippetNet(rgb, 1, 25), SnippetNet(flow, 1, 25, length=10), 1.5))
+    network = Behind(TwoStream(SnippetNet(rgb, 1, 25), SnippetNet(flow, 1, 25, length=10), 1.5))
     state = made(shapes_of(VggTower(1000, plan=plan, grid=2, hidden=32)))
     with torch.device("meta"):
         assert list(state) == list(vgg16().state_dict())
@@ -119,7 +119,7 @@ def test_p3d_s_checkpoint_and_a_parallel_wrapper(tmp_path: Path) -> None:
     state = made(p3d_shapes((1, 1, 1, 1)))
     wrapped = {f"module.{name}": value for name, value in state.items()}
     torch.save({"epoch": 3, "state_dict": wrapped, "best": 0.5}, tmp_path / "p3d.pth.tar")
-    loaded = load_public(System(net), "p3d-199", tmp_path / "p3d.pth.tar")
+    loaded = load_public(Behind(net), "p3d-199", tmp_path / "p3d.pth.tar")
     assert loaded.left == ("fc.",)
     assert_taken(net, state, ("fc.",))
 
@@ -128,7 +128,7 @@ def test_a_classifier_of_the_same_size_is_taken_too(tmp_path: Path) -> None:
     net = ResNet3D("basic", (1, 1, 1, 1), (64, 128, 256, 512), num_classes=11)
     state = made(resnet_shapes("basic", (1, 1, 1, 1), 11))
     torch.save(state, tmp_path / "r3d.pth")
-    loaded = load_public(System(net), "resnet3d-18", tmp_path / "r3d.pth")
+    loaded = load_public(Behind(net), "resnet3d-18", tmp_path / "r3d.pth")
     assert loaded.left == () and str(loaded).endswith("left out: nothing")
     assert_taken(net, state)
 
@@ -140,17 +140,17 @@ def test_dark_light_s_resnext_keeps_its_own_last_block(tmp_path: Path) -> None:
     before = {k: v.clone() for k, v in net.state_dict().items() if k.startswith("layer4.1.")}
     state = made(resnet_shapes("resnext", depths, 400))
     torch.save({f"module.{k}": v for k, v in state.items()}, tmp_path / "resnext.pth")
-    loaded = load_public(System(net), "darklight-resnext-101", tmp_path / "resnext.pth")
+    loaded = load_public(Behind(net), "darklight-resnext-101", tmp_path / "resnext.pth")
     assert loaded.left == ("fc.", "layer4.1.")
     assert_taken(net, state, loaded.left)
     assert_taken(net, before)
     whole = ResNet3D("resnext", depths, widths, num_classes=11)
-    load_public(System(whole), "dtcm", tmp_path / "resnext.pth")
+    load_public(Behind(whole), "dtcm", tmp_path / "resnext.pth")
     assert_taken(whole, state, ("fc.",))
 
 
 def test_r2plus1d_goes_its_own_way(tmp_path: Path) -> None:
-    network = system("r2plus1d-bert").network(5, profile("smoke"))
+    network = find("baselines/r2plus1d-bert").network(5, profile("smoke"))
     assert isinstance(network.backbone, R2Plus1D)
     state = made(shapes_of(network.backbone))
     torch.save(state, tmp_path / "own.pth")
@@ -158,10 +158,6 @@ def test_r2plus1d_goes_its_own_way(tmp_path: Path) -> None:
     assert_taken(network.backbone, state)
     with pytest.raises(FileNotFoundError, match="ig65m"):
         load_public(network, "r2plus1d-bert", tmp_path / "none.pth")
-
-
-def system(name: str):
-    return import_module(f"actlumos.baselines.{name.replace('-', '_')}").SYSTEM
 
 
 @pytest.mark.parametrize(
@@ -180,8 +176,8 @@ def system(name: str):
 )
 def test_every_system_s_backbone_is_found(name: str, tower: str, part: str, tmp_path: Path) -> None:
     """A file of the network's own names and other values, at the demo's size."""
-    kind = system(name)
-    network = kind.network(5, kind.settings("demo"))
+    recipe = find(f"baselines/{name}")
+    network = recipe.network(5, recipe.settings(profile("demo")))
     target = network.get_submodule(part)
     state = made(shapes_of(target))
     torch.save(state, tmp_path / "own.pth")
@@ -197,9 +193,9 @@ def test_every_system_s_backbone_is_found(name: str, tower: str, part: str, tmp_
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> tuple[System, State, Path]:
+def small(tmp_path: Path) -> tuple[Behind, State, Path]:
     net = ResNet3D("basic", (1, 1, 1, 1), (16, 16, 16, 16), stem=16, num_classes=5)
-    return System(net), made(shapes_of(net)), tmp_path / "weights.pth"
+    return Behind(net), made(shapes_of(net)), tmp_path / "weights.pth"
 
 
 def refused(network: nn.Module, state: object, path: Path, message: str) -> None:
@@ -211,7 +207,7 @@ def refused(network: nn.Module, state: object, path: Path, message: str) -> None
     assert all(torch.equal(network.state_dict()[k], v) for k, v in before.items())
 
 
-def test_the_first_difference_is_named(small: tuple[System, State, Path]) -> None:
+def test_the_first_difference_is_named(small: tuple[Behind, State, Path]) -> None:
     network, state, path = small
     rest = {k: v for k, v in state.items() if k != "layer2.0.conv1.weight"}
     refused(network, rest, path, "difference: layer2.0.conv1.weight is missing.*kenshohara")
@@ -221,7 +217,7 @@ def test_the_first_difference_is_named(small: tuple[System, State, Path]) -> Non
     refused(network, wrong, path, r"difference: bn1.weight is \(3,\), not \(16,\)")
 
 
-def test_what_is_no_state_dict_is_refused(small: tuple[System, State, Path]) -> None:
+def test_what_is_no_state_dict_is_refused(small: tuple[Behind, State, Path]) -> None:
     network, state, path = small
     refused(network, {"state_dict": {"a": 1}}, path, "holds no state dict")
     refused(network, state["conv1.weight"], path, "holds no state dict")
@@ -234,14 +230,14 @@ def test_what_is_no_state_dict_is_refused(small: tuple[System, State, Path]) -> 
         load_public(network, "resnet3d-18", path)
 
 
-def test_towers_that_a_system_does_not_have(small: tuple[System, State, Path]) -> None:
+def test_towers_that_a_system_does_not_have(small: tuple[Behind, State, Path]) -> None:
     network, state, path = small
     torch.save(state, path)
     with pytest.raises(ValueError, match="resnet3d-18 has no flow network"):
         load_public(network, "resnet3d-18", path, "flow")
     with pytest.raises(ValueError, match="linear has no rgb network.*not in it"):
         load_public(nn.Linear(2, 2), "linear", path)
-    both = System(TwoStream(network.network, ResNet3D(layers=(1, 1, 1, 1), num_classes=5)))
+    both = Behind(TwoStream(network.network, ResNet3D(layers=(1, 1, 1, 1), num_classes=5)))
     with pytest.raises(ValueError, match="two has no depth network"):
         load_public(both, "two", path, "depth")
 

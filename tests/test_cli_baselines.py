@@ -10,8 +10,8 @@ import pytest
 import torch
 from test_report import first, record
 
-from actlumos import baselines
-from actlumos.baselines.enhancers import SUPPORT
+from actlumos import baselines, stages
+from actlumos.arms import STATUS, SUPPORTING, arm_of
 from actlumos.baselines.size import Size, published_size
 from actlumos.cli import baselines_actions, build_parser, main
 from actlumos.cli.baselines_actions import ACTIONS
@@ -71,13 +71,12 @@ def test_help_imports_no_torch() -> None:
 
 
 def test_the_size_from_shapes_is_that_of_a_real_network() -> None:
-    system = baselines.find("resnet3d-18")
     network = baselines.build("resnet3d-18", 11).eval()
     clip = torch.zeros(1, 3, 16, 112, 112)
-    size = published_size(system)
+    size = published_size("resnet3d-18")
     assert size.params == sum(p.numel() for p in network.parameters()) == 33_209_547
     assert size.gmacs == pytest.approx(cost.count_gmacs(network, clip), abs=1e-9)
-    assert published_size(SUPPORT["enhancer-diffusion"]).gmacs > 0  # it draws noise
+    assert published_size("enhancer-diffusion").gmacs > 0  # it draws noise
 
 
 def test_list_counts_prints_and_marks(
@@ -90,18 +89,19 @@ def test_list_counts_prints_and_marks(
         "darklight-r2plus1d-34 2021 dark + gamma faithful 66.66 63, 66.73 * 609.5 94.04 84.13 39.08"
     ) in text
     assert "mran 2021 dark reconstruction 66.66 – 304.7 93.73 – –" in text
-    for meaning in baselines.STATUS.values():
+    for meaning in STATUS.values():
         assert meaning in text
 
 
-@pytest.mark.parametrize("name", [*baselines.names(), *SUPPORT])
+@pytest.mark.parametrize("name", [*baselines.names(), *SUPPORTING])
 def test_describe_prints_the_whole_sheet(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(baselines_actions, "published_size", lambda system: Size(12_345_678, 9.87))
-    text, system = shown(capsys, "describe", name), baselines.find(name)
+    text, system = shown(capsys, "describe", name), baselines.card(name)
     parts = (system.title, system.idea, system.known, system.unknown, system.ours, system.mismatch)
-    for part in (*parts, *system.diagram, baselines.STATUS[system.status], *system.needs):
+    needs = [need.removeprefix("baselines/") for need in stages.find(arm_of(name)).needs]
+    for part in (*parts, *system.diagram, STATUS[system.status], *needs):
         assert " ".join(part.split()) in text
     assert "12,345,678 parameters counted" in text
     for choice in system.choices:
@@ -119,7 +119,7 @@ def test_describe_names_anomalies_and_changed_settings(
     assert "paper: crop_size [112, 112] -> [224, 224]" in text and "frames 12 -> 12" not in text
     text = shown(capsys, "describe", "wiid")
     assert "labels of clips in normal light, and dark clips without labels" in text
-    assert "loss: CE(light) + CE(darkened)" in text
+    assert "loss: CE(normal) + CE(darkened)" in text
     assert "as the arm ssl-kd" in shown(capsys, "describe", "actlumos-student")
 
 
@@ -144,7 +144,7 @@ def test_train_goes_through_the_systems_in_order_and_compares(
     assert trained == ["one-frame", "ssl-kd", "baselines/tsn", "baselines/wiid", "teacher"]
     assert "[3/5] baselines/tsn" in text and "left out" not in text
     assert "Measured here on darkroom, smoke profile, seed 0" in text
-    assert "TSN lineage dark + flow 30.00" in text
+    assert "TSN prior code dark + flow 30.00" in text
     figures = home / "figures" / "darkroom-smoke-s0"
     for name in ("measured", "differences", "beside"):
         for suffix in ("md", "csv", "tex"):

@@ -119,28 +119,28 @@ def test_the_separable_shape_shares_one_bend_and_works_at_a_smaller_size(clip: T
     small = frames.unflatten(3, (6, 2)).unflatten(2, (5, 2)).mean((3, 5))
     same = CurveNet(separable=True)
     same.load_state_dict(net.state_dict())
-    bends = same.curves(small.transpose(0, 1)[None])[0].transpose(0, 1)
-    bends = F.interpolate(bends, (10, 12), mode="bilinear")
+    maps = same.curve_maps(small.transpose(0, 1)[None])[0].transpose(0, 1)
+    maps = F.interpolate(maps, (10, 12), mode="bilinear")
     x = frames
     for _ in range(8):
-        x = x + bends * (x**2 - x)
+        x = x + maps * (x**2 - x)
     torch.testing.assert_close(net(clip)[0].transpose(0, 1), x)
     assert same.e_conv5.depth_conv.weight.shape == (64, 1, 3, 3)
     assert same.e_conv7.point_conv.weight.shape == (3, 64, 1, 1)
 
 
 def test_curves_keep_the_range_and_bend_as_their_formula_says(clip: Tensor) -> None:
-    bends = torch.rand(2, 24, 4, 10, 12) * 2 - 1
-    bright = apply_curves(clip, bends)
+    maps = torch.rand(2, 24, 4, 10, 12) * 2 - 1
+    bright = apply_curves(clip, maps)
     value = clip[1, 2, 3, 4, 5].item()
     for k in range(8):
-        value += bends[1, 3 * k + 2, 3, 4, 5].item() * (value**2 - value)
+        value += maps[1, 3 * k + 2, 3, 4, 5].item() * (value**2 - value)
     assert bright[1, 2, 3, 4, 5].item() == pytest.approx(value, abs=1e-5)
     assert bright.min() >= 0 and bright.max() <= 1
-    torch.testing.assert_close(apply_curves(clip, torch.zeros_like(bends)), clip)
+    torch.testing.assert_close(apply_curves(clip, torch.zeros_like(maps)), clip)
     lifted = apply_curves(clip, -torch.ones_like(clip))
     torch.testing.assert_close(lifted, 1 - (1 - clip) ** 256, atol=1e-5, rtol=0)
-    with pytest.raises(ValueError, match="bends"):
+    with pytest.raises(ValueError, match="curve maps"):
         apply_curves(clip, torch.zeros(2, 6, 4, 10, 12))
 
 
@@ -214,12 +214,12 @@ def test_a_curve_network_learns_to_brighten_without_labels(scale: int) -> None:
     clip, net = dark_texture(), CurveNet(separable=True, scale=scale)
     optimizer = torch.optim.Adam(net.parameters(), 1e-2)
     for _ in range(60):
-        bends = net.curves(clip)
-        terms = curve_terms(apply_curves(clip, bends), clip, bends, coherence=1.0)
+        maps = net.curve_maps(clip)
+        terms = curve_terms(apply_curves(clip, maps), clip, maps, consistency=1.0)
         optimizer.zero_grad()
         terms["loss"].backward()
         optimizer.step()
-    assert set(terms) == {"loss", "spatial", "exposure", "colour", "variation", "coherence"}
+    assert set(terms) == {"loss", "spatial", "exposure", "colour", "variation", "consistency"}
     assert clip.mean() < 0.1 and 0.45 < net(clip).mean() < 0.75
 
 

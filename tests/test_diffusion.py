@@ -22,7 +22,7 @@ def seeded(seed: int) -> torch.Generator:
 
 
 class Oracle(nn.Module):
-    """Knows the well-lit clip, and writes down at which times it was asked."""
+    """Knows the clip in normal light, and records at which times it was asked."""
 
     def __init__(self, clean: Tensor) -> None:
         super().__init__()
@@ -57,20 +57,20 @@ def test_a_step_with_the_true_picture_lands_on_the_path_of_its_noise() -> None:
 
 @pytest.mark.parametrize("steps", [1, 4, 8])
 def test_a_perfect_guess_is_what_comes_out(steps: int) -> None:
-    light = torch.rand(2, 3, 4, 6, 8, generator=seeded(0))
-    oracle = Oracle(2 * light - 1)
-    torch.testing.assert_close(enhance(oracle, light / 10, steps), light, atol=1e-5, rtol=0)
+    normal = torch.rand(2, 3, 4, 6, 8, generator=seeded(0))
+    oracle = Oracle(2 * normal - 1)
+    torch.testing.assert_close(enhance(oracle, normal / 10, steps), normal, atol=1e-5, rtol=0)
     asked = [time[0, 0].item() for time in oracle.times]
     assert asked == pytest.approx([1 - k / steps for k in range(steps)])
     assert all(time.shape == (2, 4) for time in oracle.times)
 
 
 def test_the_loss_is_the_mean_squared_error_of_the_guess() -> None:
-    light = torch.rand(2, 3, 4, 6, 8, generator=seeded(0))
-    offset = 0.3 * torch.randn(light.shape, generator=seeded(1))
-    clean = 2 * light - 1
-    assert training_loss(Oracle(clean), light / 10, light, seeded(2)).item() == 0
-    found = training_loss(Oracle(clean + offset), light / 10, light, seeded(2))
+    normal = torch.rand(2, 3, 4, 6, 8, generator=seeded(0))
+    offset = 0.3 * torch.randn(normal.shape, generator=seeded(1))
+    clean = 2 * normal - 1
+    assert training_loss(Oracle(clean), normal / 10, normal, seeded(2)).item() == 0
+    found = training_loss(Oracle(clean + offset), normal / 10, normal, seeded(2))
     assert found.item() == pytest.approx(offset.square().mean().item(), rel=1e-5)
 
 
@@ -82,16 +82,16 @@ def test_what_the_network_is_shown_is_mixed_by_the_schedule() -> None:
             seen.update(noisy=noisy, dark=dark, time=time)
             return noisy
 
-    light = torch.rand(3, 3, 50, 8, 8, generator=seeded(0))
-    training_loss(Spy(), light / 10, light, seeded(1))
+    normal = torch.rand(3, 3, 50, 8, 8, generator=seeded(0))
+    training_loss(Spy(), normal / 10, normal, seeded(1))
     time = seen["time"]
     assert time.shape == (3, 50) and 0 <= time.min() < 0.05 and 0.95 < time.max() <= 1
     picture = torch.cos(time * math.pi / 2)[:, None, :, None, None]
-    noise = (seen["noisy"] - picture * (2 * light - 1)) / (1 - picture.square()).sqrt()
+    noise = (seen["noisy"] - picture * (2 * normal - 1)) / (1 - picture.square()).sqrt()
     assert noise.mean().item() == pytest.approx(0, abs=0.03)
     assert noise.std().item() == pytest.approx(1, abs=0.03)
     assert noise[0, 0, 0].std() > 0.5 and not torch.allclose(noise[:, :, 0], noise[:, :, 1])
-    assert torch.equal(seen["dark"], light / 10)
+    assert torch.equal(seen["dark"], normal / 10)
 
 
 @torch.no_grad()
@@ -124,28 +124,28 @@ def test_a_seed_decides_the_result_and_frames_share_the_noise() -> None:
 
 def test_it_learns_one_pair() -> None:
     torch.manual_seed(0)
-    light = nn.functional.interpolate(torch.rand(1, 3, 2, 4, 4), (2, 16, 16), mode="trilinear")
-    dark = (light * 0.08 + 0.01 * torch.randn(light.shape)).clamp(0, 1)
+    normal = nn.functional.interpolate(torch.rand(1, 3, 2, 4, 4), (2, 16, 16), mode="trilinear")
+    dark = (normal * 0.08 + 0.01 * torch.randn(normal.shape)).clamp(0, 1)
     model = Denoiser(16)
     optimizer = torch.optim.Adam(model.parameters(), 4e-3)
     generator = seeded(0)
     losses = []
     for _ in range(150):
-        loss = training_loss(model, dark, light, generator)
+        loss = training_loss(model, dark, normal, generator)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
     assert sum(losses[-20:]) < 0.05 * sum(losses[:3]) / 3 * 20
-    error = (enhance(model, dark, 6, seeded(1)) - light).square().mean().sqrt()
-    assert error < 0.05 < (dark.clamp(min=0) ** 0.4 - light).square().mean().sqrt()
+    error = (enhance(model, dark, 6, seeded(1)) - normal).square().mean().sqrt()
+    assert error < 0.05 < (dark.clamp(min=0) ** 0.4 - normal).square().mean().sqrt()
 
 
 def test_wrong_shapes_and_settings_are_refused() -> None:
     clip = torch.rand(2, 3, 4, 8, 8)
     with pytest.raises(ValueError, match="one shape"):
         training_loss(Denoiser(8), clip, clip[:, :, :2], seeded(0))
-    with pytest.raises(ValueError, match="time a frame"):
+    with pytest.raises(ValueError, match="need times of shape"):
         Denoiser(8)(clip, clip, torch.rand(2))
     with pytest.raises(ValueError, match="steps"):
         enhance(Denoiser(8), clip, 0)

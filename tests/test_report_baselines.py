@@ -27,19 +27,17 @@ from test_report import first, record, results
 
 import actlumos.report
 from actlumos import baselines
+from actlumos.arms import BASELINES, OWN, Card, arm_of, describe
 from actlumos.baselines.size import Size
 from actlumos.evaluation.stats import paired_difference
 from actlumos.report import baselines as forms
 from actlumos.report import figures, tables
-from actlumos.report.arms import arm_of, describe
 from actlumos.report.baseline_layout import apart, blocks, family_rows
 from actlumos.report.results import load_results
 from actlumos.runtime.files import write_json
-from actlumos.stages import arms
-from actlumos.stages.arms import find
-from actlumos.stages.systems import before, choose, needs_light
+from actlumos.stages import before, find
 
-EVERY = [baselines.find(name) for name in baselines.names()]
+EVERY = [baselines.card(name) for name in baselines.names()]
 
 
 def run() -> dict:
@@ -62,8 +60,8 @@ def measured() -> pd.DataFrame:
 
 def test_a_system_and_its_arm_have_one_name() -> None:
     for name in baselines.names():
-        assert arm_of(name) == arms.OWN.get(arms.BASELINES + name, arms.BASELINES + name)
-        assert find(arm_of(name)) == find(arms.BASELINES + name)
+        assert arm_of(name) == OWN.get(name, BASELINES + name)
+        assert find(arm_of(name)) == find(BASELINES + name)
     assert describe("baselines/dtcm").label == "dtcm"
 
 
@@ -157,12 +155,11 @@ def test_results_of_a_system_are_read_from_its_own_folder(tmp_path: Path) -> Non
 
 
 def test_only_two_systems_need_clips_in_normal_light() -> None:
-    assert {system.name for system in EVERY if needs_light(system)} == {"wiid", "mfdl"}
-    kept, without = choose([], "folder")
+    kept, without = baselines.choose([], "folder")
     assert len(kept) == 20 and [system.name for system in without] == ["wiid", "mfdl"]
-    assert [s.name for s in choose(["wiid", "tsn"], "darkroom")[0]] == ["wiid", "tsn"]
+    assert [s.name for s in baselines.choose(["wiid", "tsn"], "darkroom")[0]] == ["wiid", "tsn"]
     with pytest.raises(ValueError, match="unknown system 'enhancer-sci'"):
-        choose(["enhancer-sci"], "darkroom")
+        baselines.choose(["enhancer-sci"], "darkroom")
 
 
 def test_the_tables_need_no_torch() -> None:
@@ -193,7 +190,7 @@ def box_extents(figure: Figure) -> list[Bbox]:
 
 def names_of(name: str) -> list[tuple[str, int]]:
     """Each box of a system's diagram, and in how many rows it stands."""
-    return [(block.text, len(block.rows)) for block in blocks(baselines.find(name).diagram)]
+    return [(block.text, len(block.rows)) for block in blocks(baselines.card(name).diagram)]
 
 
 def test_shared_boxes_are_one_and_others_are_not() -> None:
@@ -208,7 +205,7 @@ def test_shared_boxes_are_one_and_others_are_not() -> None:
 
 
 @pytest.mark.parametrize("system", EVERY, ids=lambda system: system.name)
-def test_every_diagram_is_one_network_whose_arrows_point_right(system: baselines.System) -> None:
+def test_every_diagram_is_one_network_whose_arrows_point_right(system: Card) -> None:
     found = blocks(system.diagram)
     assert all(after.layer > block.layer for block in found for after in block.after)
     joined = {0}
@@ -219,7 +216,7 @@ def test_every_diagram_is_one_network_whose_arrows_point_right(system: baselines
 
 
 @pytest.mark.parametrize("system", EVERY, ids=lambda system: system.name)
-def test_every_text_fits_into_its_box(system: baselines.System) -> None:
+def test_every_text_fits_into_its_box(system: Card) -> None:
     figure = figures.block_diagram(system)
     boxes = box_extents(figure)
     texts = [text for text in figure.axes[0].texts if text.get_fontsize() == 7]

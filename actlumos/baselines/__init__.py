@@ -1,8 +1,10 @@
 """Every system of the comparison, one file each: a `CARD` (what is known) and a `RECIPE`.
 
-`actlumos train baselines/NAME` trains one with the loop, the clips and the test that the method
-itself has. A recipe is built from the paper's own stages (`actlumos.stages`) wherever the system
-is trained in the same way.
+    actlumos train baselines/NAME --profile demo
+
+trains one with the same loop, clips and test as ActLumos. A recipe is an instance of a stage of
+`actlumos.stages` wherever the system is trained in that way. `docs/compared.md` says what was
+compared with public code, and where a system differs from it.
 """
 
 from __future__ import annotations
@@ -60,7 +62,7 @@ def choose(names_: Sequence[str], dataset: str) -> tuple[tuple[Card, ...], tuple
 
     Args:
         names_: of `names()`; none means all of them.
-        dataset: only `darkroom` has each of its dark clips in normal light too.
+        dataset: only `darkroom` also has its dark clips in normal light.
 
     Raises:
         ValueError: there is no such system.

@@ -1,8 +1,8 @@
 """How a learned enhancer is trained, and how a system takes a trained one.
 
-An enhancer is wrapped for its training: in training mode `forward` gives what its losses need, in
-evaluation mode the enhanced clip, `[B, 3, T, H, W]` in 0..1 as the dark one. None sees a label;
-the diffusion model alone sees normal light.
+The trained module wraps the enhancer: in training mode `forward` gives what its losses need, in
+evaluation mode the enhanced clip `[B, 3, T, H, W]` in 0..1. No enhancer uses labels; only the
+diffusion model uses clips in normal light.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from actlumos.views.streams import whole_streams
 
 @dataclass(frozen=True, kw_only=True)
 class Enhancer(Supervised):
-    """Trained on whole frames of the training clips, without labels; the last weights are kept."""
+    """Trained on whole frames of training clips, without labels; the last epoch's weights stay."""
 
     stage: ClassVar[str] = "enhance"
     learns_from: ClassVar[str] = "clips without labels"
@@ -57,6 +57,6 @@ class Enhancer(Supervised):
 
 
 def take_enhancer(model: nn.Module, needed: Mapping[str, nn.Module]) -> None:
-    """Copy the one trained enhancer of `needed` into the frozen one of a system's network."""
+    """Copy the trained enhancer, the only network of `needed`, into the frozen one of `model`."""
     (trained,) = needed.values()
     model.enhancer.net.load_state_dict(trained.enhancer.state_dict())

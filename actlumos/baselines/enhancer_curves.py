@@ -1,6 +1,9 @@
-"""Zero-DCE's curve network: it adjusts the tone curve of every pixel eight times over.
+"""Zero-DCE's curve network: eight tone curves per pixel, trained on dark clips without labels.
 
-    actlumos train baselines/enhancer-curves --profile demo
+    actlumos train baselines/enhancer-curves --profile demo     # less than a minute on two cores
+
+Input: two whole frames of each dark clip. Loss: spatial + 10 exposure + 5 colour + 2000 variation
+(`enhancement_losses.curve_terms`). Systems take the trained network frozen (`take_enhancer`).
 """
 
 from __future__ import annotations
@@ -19,31 +22,31 @@ from actlumos.stages.task import Terms
 
 
 def curve_net(config: Config) -> CurveNet:
-    """Zero-DCE's network; the demo's is a quarter as wide and looks at half the size."""
+    """Zero-DCE's network; the demo's has a quarter of the width and works at half the size."""
     return CurveNet() if scale_of(config) == "paper" else CurveNet(scale=2, width=8)
 
 
-class Curved(NamedTuple):
-    """The enhanced and the dark clip `[B, 3, T, H, W]`, and the bends of `CurveNet.curves`."""
+class CurveOutput(NamedTuple):
+    """The enhanced and the dark clip `[B, 3, T, H, W]`, and the maps of `CurveNet.curve_maps`."""
 
-    bright: Tensor
+    enhanced: Tensor
     dark: Tensor
-    bends: Tensor
+    curve_maps: Tensor
 
 
 class CurveLearner(nn.Module):
-    """A curve network that learns from dark clips alone."""
+    """A curve network in training."""
 
     def __init__(self, enhancer: CurveNet) -> None:
         super().__init__()
         self.enhancer = enhancer
 
-    def forward(self, dark: Tensor) -> Curved | Tensor:
-        """A dark clip to what `curve_terms` takes or, in evaluation mode, to the enhanced one."""
+    def forward(self, dark: Tensor) -> CurveOutput | Tensor:
+        """A dark clip to what `curve_terms` takes or, in evaluation mode, to the enhanced clip."""
         if not self.training:
             return self.enhancer(dark)
-        bends = self.enhancer.curves(dark)
-        return Curved(apply_curves(dark, bends), dark, bends)
+        curve_maps = self.enhancer.curve_maps(dark)
+        return CurveOutput(apply_curves(dark, curve_maps), dark, curve_maps)
 
 
 def network(num_classes: int, config: Config) -> CurveLearner:
@@ -51,7 +54,7 @@ def network(num_classes: int, config: Config) -> CurveLearner:
     return CurveLearner(curve_net(config))
 
 
-def terms(output: Curved, label: None, config: Config) -> Terms:
+def terms(output: CurveOutput, label: None, config: Config) -> Terms:
     """Zero-DCE's four losses."""
     return curve_terms(*output)
 
@@ -62,16 +65,16 @@ CARD = Card(
     year=2020,
     venue="CVPR",
     status="prior code",
-    idea="A small network bends the tone curve of every pixel eight times over. It learns from "
-    "what well-lit pictures are like, without one to copy.",
+    idea="A small network estimates the parameters of eight tone curves for every pixel. It is "
+    "trained without reference images, with losses on exposure, contrast and colour.",
     source="Guo et al., Zero-Reference Deep Curve Estimation, CVPR 2020: the shape and the losses, "
-    "written anew; its weights are for academic use only and are not shipped",
-    diagram=("dark clip -> bends -> 8 tone curves -> enhanced clip",),
+    "rewritten; its weights are for academic use only and are not shipped",
+    diagram=("dark clip -> curve maps -> 8 tone curves -> enhanced clip",),
     streams=("dark",),
-    known="The network's 79,416 parameters, eight rounds, and the four losses.",
+    known="The network's 79,416 parameters, eight iterations, and the four losses.",
     unknown="Which weights the dark-video systems used.",
-    ours="The weights of the losses, for small frames, and the recipe; the demo's network is a "
-    "quarter as wide and looks at half the size.",
+    ours="The weights of the losses, for small frames, and the recipe; the demo's network has a "
+    "quarter of the width and works at half the size.",
     choices=(
         Choice("weights of the losses", "1, 10, 5, 2000", "ours", "`enhancement_losses.py`"),
         Choice("network", "width 32 (demo: width 8, half size)", "prior code", "Zero-DCE"),

@@ -1,7 +1,7 @@
 """Start a system from public weights, by the path of a file; nothing is downloaded here.
 
-Each kind of backbone has its public files, whatever system it sits in, so the file is chosen by
-the backbone that is found in the network:
+Public files belong to a backbone, not to a system, so the kind of backbone in a network decides
+which file fits:
 
     R(2+1)D           IG-65M and torchvision, see `actlumos.models.pretrained`
     VGG-16            torchvision, ImageNet
@@ -10,15 +10,14 @@ the backbone that is found in the network:
     P3D-199           qijiezhao, Kinetics; users report it as weak
     3D-ResNet, -NeXt  kenshohara, Kinetics and others
 
-A classifier of another number of classes stays as it was, and so does the block that FRMB put in
-place of the trunk's last. A flow network whose public weights are those of pictures begins with
-its first layer averaged over RGB.
+Two parts keep their own weights: a classifier with another number of classes, and the block that
+FRMB puts in place of the trunk's last. For a flow network, the first layer of ImageNet weights is
+averaged over RGB.
 """
 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +43,7 @@ class Public:
         where: what they are, and where a person finds them.
         head: how the names of the classifier begin.
         first: name of the first layer's weights.
-        bgr: the first layer knows blue, green, red; this kit's clips are RGB.
+        bgr: the first layer expects blue, green, red; this kit's clips are RGB.
     """
 
     where: str
@@ -87,7 +86,7 @@ PUBLIC: dict[type[nn.Module], Public] = {
 
 @dataclass(frozen=True)
 class Loaded:
-    """What was loaded: the file, where its like come from, beginnings of names not taken."""
+    """What was loaded: the file, the public source, prefixes of the names that were left out."""
 
     file: str
     where: str
@@ -107,31 +106,31 @@ def load_public(
     the `module.` of a parallel wrapper.
 
     Args:
-        network: of a `System`, at its published size.
+        network: of a system, at its published size.
         system: its name, for messages.
+        path: of the file.
         tower: `rgb`, or `flow` of a two-stream system.
 
     Returns:
-        What was loaded; its text is a sentence for a log.
+        What was loaded; its `str` is one line for a log.
 
     Raises:
-        FileNotFoundError: no such file; the message says where to get one.
-        ValueError: the system has no such tower or no public weights, the file is no state
-            dict, or it does not fit; the message says the first difference.
+        FileNotFoundError: no such file (the message says where to get one).
+        ValueError: no such tower, no public weights for it, or a file that is no state dict or
+            does not fit (the message names the first difference).
     """
-    path = Path(path)
-    backbone = _find(network, system, tower)
+    path, backbone = Path(path), _find(network, system, tower)
     if isinstance(backbone, R2Plus1D):
         return load_pretrained(backbone, path)
     public = PUBLIC[type(backbone)]
     if not path.is_file():
         raise FileNotFoundError(f"no weights for {system} at {path}: get {public.where}")
-    wanted = backbone.state_dict()
-    state = _first_layer(_read(path), wanted, public)
-    left = tuple(part for part in _replaceable(backbone, public) if _differ(state, wanted, part))
-    state = {name: value for name, value in state.items() if not name.startswith(left)}
-    problem = next(_differences(state, wanted, left), None)
-    if problem:
+    own = backbone.state_dict()
+    state = _first_layer(_read(path), own, public)
+    parts = _replaceable(backbone, public)
+    left = tuple(part for part in parts if _shapes(state, part) != _shapes(own, part))
+    state, expected = (_without(tensors, left) for tensors in (state, own))
+    if problem := _first_difference(_shapes(state), _shapes(expected)):
         raise ValueError(
             f"{path} does not fit the {tower} network of {system}; the first difference: "
             f"{problem}. At its published size it takes {public.where}"
@@ -161,8 +160,8 @@ def _read(path: Path) -> State:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise ValueError(
-            f"{path} is damaged or holds more than tensors ({str(error).splitlines()[0]}): get it "
-            "anew or, if you trust it, save its state dict alone"
+            f"{path} is damaged or holds more than tensors ({str(error).splitlines()[0]}): "
+            "download it again or, if you trust it, save its state dict alone"
         ) from None
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
@@ -171,12 +170,12 @@ def _read(path: Path) -> State:
     return {name.removeprefix("module."): value for name, value in state.items()}
 
 
-def _first_layer(state: State, wanted: State, public: Public) -> State:
-    """The first layer in this kit's order of colours and, of pictures' weights, for flow."""
+def _first_layer(state: State, own: State, public: Public) -> State:
+    """The first layer in RGB order; ImageNet weights averaged over RGB where the input is flow."""
     weight = state.get(public.first)
     if weight is None or weight.dim() < 4 or weight.shape[1] != 3:
         return state
-    channels = wanted[public.first].shape[1]
+    channels = own[public.first].shape[1]
     if public.bgr:
         weight = weight.flip(1)
     if channels != 3 and weight.dim() == 4:
@@ -185,7 +184,7 @@ def _first_layer(state: State, wanted: State, public: Public) -> State:
 
 
 def _replaceable(backbone: nn.Module, public: Public) -> tuple[str, ...]:
-    """Beginnings of the names that a network may have of its own: classifier, FRMB's block."""
+    """Prefixes of parts that may differ from the file: the classifier, FRMB's block."""
     if isinstance(backbone, ResNet3D) and len(backbone.layer4) > 1:
         last = len(backbone.layer4) - 1
         if backbone.layer4[last].downsample is not None:
@@ -193,28 +192,27 @@ def _replaceable(backbone: nn.Module, public: Public) -> tuple[str, ...]:
     return (public.head,)
 
 
-def _differ(state: State, wanted: State, part: str) -> bool:
-    """Whether the tensors whose names begin so have other names or shapes in the network."""
-    theirs, ours = (
-        {name: value.shape for name, value in tensors.items() if _counts(name, (), part)}
-        for tensors in (state, wanted)
-    )
-    return theirs != ours
+def _without(state: State, prefixes: tuple[str, ...]) -> State:
+    """The tensors whose names do not start with one of the prefixes."""
+    return {name: value for name, value in state.items() if not name.startswith(prefixes)}
 
 
-def _differences(state: State, wanted: State, left: tuple[str, ...]) -> Iterator[str]:
-    """What does not agree, in the order of the network, then of the file."""
-    for name, value in wanted.items():
-        if not _counts(name, left):
-            continue
-        if name not in state:
-            yield f"{name} is missing"
-        elif state[name].shape != value.shape:
-            yield f"{name} is {tuple(state[name].shape)}, not {tuple(value.shape)}"
-    yield from (f"{name} is not of this network" for name in state if name not in wanted)
+def _shapes(state: State, prefix: str = "") -> dict[str, tuple[int, ...]]:
+    """Shapes by name, without batch norm's count of batches, which old files lack."""
+    return {
+        name: tuple(value.shape)
+        for name, value in state.items()
+        if name.startswith(prefix) and not name.endswith(".num_batches_tracked")
+    }
 
 
-def _counts(name: str, without: tuple[str, ...], part: str = "") -> bool:
-    """A tensor to be compared: not batch norm's count of batches, which old files lack."""
-    counter = name.endswith(".num_batches_tracked")
-    return name.startswith(part) and not counter and not name.startswith(without)
+def _first_difference(
+    found: dict[str, tuple[int, ...]], expected: dict[str, tuple[int, ...]]
+) -> str:
+    """The first tensor that is missing, has another shape, or is too many; empty: none."""
+    for name, shape in expected.items():
+        if name not in found:
+            return f"{name} is missing"
+        if found[name] != shape:
+            return f"{name} is {found[name]}, not {shape}"
+    return next((f"{name} is not of this network" for name in found if name not in expected), "")

@@ -24,12 +24,12 @@ class Size(NamedTuple):
 def published_size(name: str, num_classes: int = 11) -> Size:
     """Size at the published input, in about a third of a second: no weight gets a value.
 
-    A frozen enhancer inside the network counts, and what only the training uses counts among the
-    parameters. Making the streams (optical flow, a lit clip) is not in the multiply-adds.
+    Parameters include a frozen enhancer inside the network and parts that only training uses.
+    Multiply-adds leave out how streams are made (optical flow, a stored enhanced clip).
 
     Args:
-        name: of a system, or of what one needs.
-        num_classes: K; the printed figures are those of ARID's 11.
+        name: of a system, or of an enhancer or teacher that one needs.
+        num_classes: K; the figures in the cards are for ARID's 11.
     """
     recipe = find(BASELINES + name)
     config = recipe.settings(profile("paper"))

@@ -1,8 +1,12 @@
-"""VGG-TS: one VGG-16 sees a frame, a second one sees ten flow fields; their scores are averaged.
+"""VGG-TS: one VGG-16 for a frame, one for ten flow fields; their scores are averaged.
 
-The oldest system of the comparison, and the one that brought motion in as a stream of its own.
-Built from the public code that ARID's own archive holds for this row (bryanyzhu's two-stream
-VGG-16). The 144 M parameters that the ActLumos tables print are another network's.
+    actlumos train baselines/vgg-ts --profile demo      # about 1 minute on two cores
+
+Input: the middle frame of a clip, and the ten flow fields in its middle; 25 of each in testing.
+Loss: the sum of both networks' cross-entropies.
+
+The oldest system of the comparison, and the first with motion as a second stream. Built from the
+public code that ARID's own archive holds for this row (bryanyzhu's two-stream VGG-16).
 """
 
 from __future__ import annotations
@@ -23,12 +27,14 @@ from actlumos.models.input_norm import InputNorm
 from actlumos.stages.supervised import Supervised
 
 CODE = "bryanyzhu/two-stream-pytorch"
+FLOW_SCALE = 127 / (255 * 0.226)  # its levels 0..255 go through (level / 255 - .5) / .226
 
 
 def network(num_classes: int, config: Config) -> Normed:
     """Two VGG-16, for one RGB frame and for ten flow fields."""
     norm = InputNorm("fixed", IMAGENET_MEAN, IMAGENET_STD)
-    return late_fusion(vgg_two_stream(num_classes, scale_of(config)), config, norm)
+    network = vgg_two_stream(num_classes, scale_of(config))
+    return late_fusion(network, config, norm, FLOW_SCALE)
 
 
 CARD = Card(
@@ -37,8 +43,8 @@ CARD = Card(
     year=2014,
     venue="NeurIPS",
     status="prior code",
-    idea="Two picture networks, one for appearance and one for motion. It brought optical flow in "
-    "as a second stream, joined at the very end.",
+    idea="Two image networks, one for appearance and one for motion. It introduced optical flow "
+    "as a second stream, fused at the scores.",
     source="Simonyan and Zisserman, Two-Stream Convolutional Networks, NeurIPS 2014; "
     f"github.com/{CODE} (MIT), as in the archive of ARID's own code",
     diagram=(
@@ -52,15 +58,16 @@ CARD = Card(
     unknown="ARID's own settings: fusion weight, learning rate steps, test protocol, and whether "
     "flow was a field or a coloured picture of one.",
     ours="AdamW at this kit's rate stands in for SGD (.001, momentum .9, decay 5e-4, 250 epochs). "
-    "Frames and stacks come from one window of the clip, both streams are cropped alike, and "
-    "logits are averaged, not probabilities. The demo's nets have batch norm, since they start "
-    "from scratch.",
+    "Frames and stacks come from one window of the clip, both streams have the same crop, and "
+    "logits are averaged, not probabilities. The demo's networks have batch norm, because they "
+    "are trained from scratch.",
     choices=(
-        Choice("flow fields a stack", "10", "prior code", CODE),
+        Choice("flow fields per stack", "10", "prior code", CODE),
         Choice("dropout, RGB", ".9 / .9", "prior code", CODE),
         Choice("dropout, flow", ".9 / .8", "prior code", CODE),
-        Choice("weight of flow", "1.5", "ours", "as remembered of the original; not read"),
-        Choice("snippets", "1 in training, 25 in testing", "ours", "25 as remembered; not read"),
+        Choice("range of the flow", "-2.2..2.2 (demo: -1..1)", "prior code", CODE),
+        Choice("weight of flow", "1.5", "ours", "from memory of the original; not read"),
+        Choice("snippets", "1 in training, 25 in testing", "ours", "25 from memory; not read"),
     ),
     reported=("VGG-TS",),
     mismatch="144 M is one ImageNet VGG-19 with 1000 classes (143.67 M); a two-stream VGG-16 has "

@@ -18,7 +18,7 @@ examples:
 
 def add(commands: argparse._SubParsersAction) -> None:
     """The `baselines` command with its actions."""
-    summary = "the systems that the paper stands beside: list, describe, train or compare them"
+    summary = "the systems that the paper is compared with: list, describe, train or compare them"
     parser = add_command(commands, "baselines", summary, EXAMPLES)
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     for adder in (_list, _describe, _train, _compare):
@@ -64,8 +64,8 @@ def _train(actions: argparse._SubParsersAction) -> None:
         actions,
         "train",
         "train every system, the floor and ActLumos, then print the comparison",
-        "What is trained already is not trained again: an interrupted command goes on where it\n"
-        "stopped. One system alone: actlumos train baselines/NAME.\n\n"
+        "Arms that are trained already are not trained again: an interrupted command continues\n"
+        "where it stopped. One system alone: actlumos train baselines/NAME.\n\n"
         "examples:\n  actlumos baselines train --profile demo\n"
         "  actlumos baselines train --profile demo --only i3d-rgb,dtcm",
     )

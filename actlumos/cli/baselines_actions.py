@@ -23,25 +23,26 @@ from actlumos.stages.supervised import Supervised, cross_entropy
 
 LIST_NOTES = (
     "counted (M): parameters of the published size with 11 classes. printed (M): those in the "
-    f"ActLumos tables; {forms.MARK} the two differ, and `baselines describe NAME` says what is "
-    "known of why.",
-    "GMACs: 1e9 multiply-adds of the network for one clip of the published size. Making optical "
-    "flow, or the enhanced clip of mfdl, is not in it.",
+    f"ActLumos tables; {forms.MARK} the two differ, and `baselines describe NAME` gives the "
+    "reason where it is known.",
+    "GMACs: 1e9 multiply-adds of the network for one clip of the published size, without the "
+    "computation of optical flow or of the enhanced clip of mfdl.",
     "ARID V1.0, ARID V1.5, Dark48: Top-1 (%) as reported in those tables. Nothing in this list "
     "was measured here, and several rows are copied from a web page (`baselines describe NAME`).",
 )
 COMPARE_NOTES = (
-    "Interval: Wilson, 95 %, for the test clips drawn. One run is one seed; another seed moves "
-    "every Top-1 by more than the last digit says.",
+    "Interval: Wilson, 95 %, over test clips. One run is one seed; with another seed every Top-1 "
+    "differs by more than the last digit.",
     "with needs: minutes with every arm trained before it, which several systems share.",
     "against one frame: paired, on the same clips, 95 %, for the arm that sees a single frame.",
-    "A reconstruction is not the authors' model, and its figure says nothing about theirs.",
+    "A reconstruction is not the authors' model; its accuracy is no measure of theirs.",
 )
 
 
 def _say(label: str, text: str) -> None:
-    """A paragraph with its label in the margin."""
-    print(fill(text, 100, initial_indent=f"{label:<11}", subsequent_indent=" " * 11))
+    """Print a paragraph with its label in the margin; "Zero-DCE" stays on one line."""
+    margins = {"initial_indent": f"{label:<11}", "subsequent_indent": " " * 11}
+    print(fill(text, 100, break_on_hyphens=False, **margins))
 
 
 def print_list(arguments: Namespace) -> None:
@@ -101,7 +102,7 @@ def _print_size(system: Card) -> None:
     beside = "none printed" if printed == tables.MISSING else f"printed (M): {printed}"
     _say(
         "size",
-        f"{size.params:,} parameters counted, {beside}; {size.gmacs:.1f} GMACs a clip "
+        f"{size.params:,} parameters counted, {beside}; {size.gmacs:.1f} GMACs per clip "
         "(published size, 11 classes)",
     )
     if system.mismatch:
@@ -185,7 +186,7 @@ def _compare(run: Run) -> None:
     titles = {
         "measured": f"Measured here on {run.dataset}, {size} profile, seed {run.seed}",
         "differences": "Against the ActLumos student, on the same clips (points of Top-1)",
-        "beside": "Reported and measured, never to be read as one column",
+        "beside": "Reported and measured, in columns of their own: they are not comparable",
     }
     for name, table in made.items():
         shown = tables.text(table.round(3)) if len(table) else "not run"

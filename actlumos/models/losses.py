@@ -43,6 +43,10 @@ def supervised_contrastive(features: Tensor, labels: Tensor, temperature: float 
 
     The mean runs over the anchors that have a positive; the others only serve as negatives.
 
+    The public code (HobbitLong/SupContrast) multiplies by t / 0.07, 1.43 at t = 0.1 (a weight of
+    0.1 there is 0.143 here), and its mean includes anchors without a positive, as zero. With two
+    views per clip every anchor has one.
+
     Args:
         features: [B, V, D], V views (streams) of each of B clips; any length, normalised here.
         labels: [B] integer class ids. Leave unlabelled clips out: -1 would count as a class.

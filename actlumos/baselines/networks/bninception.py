@@ -4,7 +4,7 @@ Inception-v1 with batch norm after every convolution and two 3x3 convolutions in
 5x5; in 3c and 4e the 3x3 convolutions have stride 2 and there is no 1x1 branch.
 
 Source: Ioffe and Szegedy, "Batch Normalization", ICML 2015. State-dict names are those of
-Cadene/pretrained-models.pytorch, whose ImageNet weights want BGR in 0..255 less (104, 117, 128).
+Cadene/pretrained-models.pytorch; its ImageNet weights expect BGR in 0..255 less (104, 117, 128).
 That port gives batch norm a momentum of .9, Caffe's share of the old value by our reading; here
 it is PyTorch's .1.
 """
@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from actlumos.baselines.networks.resnet3d import initialise
 
 # Channels of an Inception module: 1x1 | reduction, 3x3 | reduction, 3x3 (twice) | projection.
-# Without the first and the last the module halves the picture, and its pool is passed on.
+# Without the first and the last the module halves the image, and its pool is passed on.
 INCEPTION: Mapping[str, tuple[int, ...]] = {
     "3a": (64, 64, 64, 64, 96, 32),
     "3b": (64, 64, 96, 64, 96, 64),
@@ -113,7 +113,7 @@ class BNInception(nn.Module):
         return torch.cat([*branches, pooled], dim=1)
 
     def features(self, images: Tensor) -> Tensor:
-        """Normalised pictures `[N, C, H, W]` to `[N, width, H / 32, W / 32]`, up."""
+        """Normalised images `[N, C, H, W]` to `[N, width, H / 32, W / 32]`, up."""
         out = _halve(self._units(images, "conv1_7x7_s2"))
         out = _halve(self._units(out, "conv2_3x3_reduce", "conv2_3x3"))
         for name in self.table:
@@ -121,19 +121,20 @@ class BNInception(nn.Module):
         return out
 
     def embed(self, images: Tensor) -> Tensor:
-        """Normalised pictures `[N, C, H, W]` to pooled features `[N, width]`."""
+        """Normalised images `[N, C, H, W]` to pooled features `[N, width]`."""
         return self.features(images).mean((2, 3))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised pictures `[N, C, H, W]` to logits `[N, K]`."""
+        """Normalised images `[N, C, H, W]` to logits `[N, K]`."""
         return self.last_linear(self.dropout(self.embed(images)))
 
 
 def _halve(images: Tensor) -> Tensor:
     """3x3 max-pool to ceil(size / 2), the windows beginning at the first row and column.
 
-    The public net's pool gives one row less at odd sizes, where its modules then do not fit
-    together. A row of zeros mends that; it changes no even size, and after ReLU it never wins.
+    The public network's pool gives one row less at odd sizes, and its branches then differ in
+    size. A row of zeros corrects that: even sizes stay as they are, and after a ReLU zeros change
+    no maximum.
     """
     height, width = images.shape[2:]
     return F.max_pool2d(F.pad(images, (0, width % 2, 0, height % 2)), 3, 2, ceil_mode=True)

@@ -1,9 +1,9 @@
-"""What the networks of several systems share: an input norm before, a head behind a trunk.
+"""Parts that several networks share: input norms, and a temporal head on a shared trunk.
 
     streams -> norm -> shared trunk -> [module on the map] -> tokens of all streams -> head -> K
 
-`TokenNet` has the base of ActLumos' own student: the trunk is built first, so after one seed all
-systems on the same trunk start from the same weights.
+`TokenNet` and ActLumos' student have the same base class, which builds the trunk first: after the
+same seed all systems on one trunk start from the same weights.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from actlumos.baselines.networks.curves import Frozen
@@ -22,26 +21,35 @@ from actlumos.models.input_norm import InputNorm
 
 
 class FlowNorm(nn.Module):
-    """The identity: a flow is in -1..1 already."""
+    """A flow in -1..1, times the factor that its network's weights expect.
+
+    Args:
+        scale: the factor.
+    """
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.scale = scale
 
     def forward(self, clip: Tensor) -> Tensor:
-        """`[B, 2, T, H, W]`, unchanged."""
-        return clip
+        """`[B, 2, T, H, W]` in -1..1 to the same shape in -scale..scale."""
+        return self.scale * clip
 
 
-def norm_of(stream: str, config: Config, norm: InputNorm | None = None) -> nn.Module:
-    """The input norm of a stream: `norm` of the dark one, `norm_enhanced` of an enhanced one.
+def norm_of(stream: str, config: Config, norm: InputNorm | None = None) -> InputNorm:
+    """The input norm of a stream of frames, as `config.norm_of` names it.
 
-    `norm` stands in for `fixed`, where the published weights have another mean.
+    Args:
+        stream: its name.
+        config: the settings.
+        norm: for `fixed`, where the published weights have another mean than Kinetics'.
     """
-    if stream == "flow":
-        return FlowNorm()
     kind = config.norm_of(stream)
     return norm if norm is not None and kind == "fixed" else InputNorm(kind)
 
 
 def scale_of(config: Config) -> Scale:
-    """The size of network that a configuration asks for: demo and smoke share the small one."""
+    """`paper` for the published size of a network, `demo` for the small one (demo and smoke)."""
     return "paper" if config.profile == "paper" else "demo"
 
 
@@ -50,7 +58,7 @@ class Normed(nn.Module):
 
     Args:
         norms: one per stream.
-        network: one normalised clip per stream to its output; `embed` gives what it classifies.
+        network: takes one normalised clip per stream; `embed` gives the classifier's input.
     """
 
     def __init__(self, norms: Sequence[nn.Module], network: nn.Module) -> None:
@@ -70,7 +78,10 @@ class Normed(nn.Module):
 
 
 class TokenNet(Recogniser):
-    """Streams through one shared trunk; the time steps of all of them are the head's tokens.
+    """A shared trunk for all streams; the head reads the time steps of all streams as tokens.
+
+    Each stream goes through the trunk on its own, as in the public code of DarkLight: batch norm
+    uses the statistics of one stream at a time in training.
 
     Args:
         num_classes: K.
@@ -78,11 +89,10 @@ class TokenNet(Recogniser):
         norms: one input norm per stream.
         trunk: normalised clip to a map `[B, C, T', H', W']`, with `width` and `output_frames`;
             None is the R(2+1)D of `config`.
-        between: makes, from the trunk's width, what a map goes through before its mean over
-            space is taken.
+        between: trunk's width to a module that a map goes through before its mean over space.
         head: `bert` or `mean`.
-        enhancer: makes a network that enhances a clip; it is trained beforehand and frozen here.
-            Its output for the first clip is the last of the streams; a single norm is for it.
+        enhancer: makes a network that enhances a clip; trained beforehand, frozen here. Its output
+            for the first clip is the last stream, or the only one if there is a single norm.
     """
 
     def __init__(
@@ -102,7 +112,7 @@ class TokenNet(Recogniser):
         self.enhancer = Frozen(enhancer()) if enhancer else None
 
     def streams(self, *clips: Tensor) -> tuple[Tensor, ...]:
-        """What the trunk sees: the clips, and behind them or alone the enhancer's output."""
+        """The trunk's inputs: the clips, followed or replaced by the enhancer's output."""
         if self.enhancer is None:
             return clips
         return (*clips, self.enhancer(clips[0]))[-len(self.norms) :]
@@ -110,8 +120,7 @@ class TokenNet(Recogniser):
     def embed(self, *clips: Tensor) -> Tensor:
         """One clip `[B, 3, T, H, W]` in 0..1 per stream, to the vector `[B, C]` classified."""
         pairs = zip(self.norms, self.streams(*clips), strict=True)
-        maps = self.between(self.backbone(torch.cat([norm(clip) for norm, clip in pairs])))
-        return self.summarise(*maps.chunk(len(self.norms)))
+        return self.summarise(*(self.between(self.backbone(norm(clip))) for norm, clip in pairs))
 
     def forward(self, *clips: Tensor) -> Tensor:
         """One clip `[B, 3, T, H, W]` in 0..1 per stream, to logits `[B, K]`."""

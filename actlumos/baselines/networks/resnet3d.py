@@ -8,12 +8,12 @@ Three blocks: `basic` (3x3x3, 3x3x3), `bottleneck` (1x1x1, 3x3x3, 1x1x1 onto fou
 planes) and `resnext` (the same with 32 groups in its middle, onto twice the planes).
 
 Source: Hara, Kataoka and Satoh, "Can Spatiotemporal 3D CNNs Retrace the History of 2D CNNs and
-ImageNet?", CVPR 2018. State-dict names are those of kenshohara/3D-ResNets-PyTorch, of whose
-published files the Kinetics ones with shortcut 'B' fit (the old ResNeXt file has `module.` before
-each name). Mean and std belong to the weights, so a clip arrives normalised.
+ImageNet?", CVPR 2018. State-dict names are those of kenshohara/3D-ResNets-PyTorch; its public
+Kinetics files with shortcut 'B' fit (names in the old ResNeXt file begin with `module.`). Mean and
+standard deviation belong to the weights, so the input is a normalised clip.
 
-`scale="demo"` of this and the other published nets is ours: the same blocks, fewer and narrower,
-channel counts in multiples of 16, and one stride less in space, for clips of 36 x 48 pixels.
+`scale="demo"` of this and the other published networks is ours: the same blocks, fewer and
+narrower, channel counts in multiples of 16, and one spatial stride less, for clips of 36 x 48.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def stack(
     depth: int,
     stride: Stride,
 ) -> nn.Sequential:
-    """A stage of `depth` residual blocks, of which the first changes channels and size.
+    """A stage of `depth` residual blocks; the first changes channels and size.
 
     Args:
         make: (inputs, outputs, stride) to a block.
@@ -104,15 +104,15 @@ class ResNet3D(nn.Module):
     Args:
         block: kind of residual block.
         layers: blocks in each of the four stages.
-        widths: channels that each stage gives.
+        widths: output channels of each stage.
         channels: of the clip: 3 for RGB, 2 for flow.
         stem: channels of the stem.
         pool: (temporal, spatial) stride of the stem's max-pool.
         temporal_strides: of the four stages; the spatial ones are 1, 2, 2, 2.
         cardinality: groups of a `resnext` block.
-        last_width: None, or replaces the last block of `layer4` by one that gives so many
-            channels: FRMB of late temporal modelling (Kalfaoglu et al., ECCVW 2020), which
-            brings 2048 down to the 512 of the BERT head.
+        last_width: output channels of a block in place of the last one of `layer4`, or None: FRMB
+            of LateTemporalModeling3DCNN (Kalfaoglu et al., ECCVW 2020), which reduces 2048 to
+            the 512 of the BERT head.
         num_classes: adds mean pooling and a linear classifier `fc`; None gives the feature map.
 
     Raises:
@@ -172,7 +172,7 @@ class ResNet3D(nn.Module):
         return features
 
     def embed(self, clip: Tensor) -> Tensor:
-        """Normalised clip to its pooled features `[B, width]`, what `fc` reads."""
+        """Normalised clip to pooled features `[B, width]`, the input of `fc`."""
         return self.features(clip).mean((2, 3, 4))
 
     def forward(self, clip: Tensor) -> Tensor:
@@ -195,7 +195,7 @@ def _check_widths(
 
 
 def check_stages(**dial: Sequence[int]) -> None:
-    """Raise ValueError unless each setting has four values, one a stage, of at least 1."""
+    """Raise ValueError unless each setting has four values of at least 1, one per stage."""
     for name, values in dial.items():
         if len(values) != 4 or min(values) < 1:
             raise ValueError(f"{name} is {tuple(values)}: give four integers of at least 1")
@@ -214,7 +214,7 @@ def initialise(module: nn.Module) -> None:
 
 
 def quarter(channels: int) -> int:
-    """A fourth of a channel count, to the nearest multiple of 16 and at least 16."""
+    """A quarter of a channel count, to the nearest multiple of 16 and at least 16."""
     return max(16, 16 * round(channels / 64))
 
 
