@@ -71,6 +71,7 @@ class Config(NetworkConfig):
     short_clips: str
     on_bad_clip: str
     reader: str
+    resize: str
     frame_size: tuple[int, int]
     crop_size: tuple[int, int]
     crop_scales: tuple[float, ...]

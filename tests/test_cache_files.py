@@ -152,7 +152,7 @@ def test_clips_of_one_digest_may_be_listed_with_other_lengths(
     both = replace(listed, clips=(replace(first, path="x.mp4", frames=9), first))
     cache = build_cache(both, SIZE, tmp_path)
     assert len(np.load(cache.file(both, 0))) == 16
-    monkeypatch.setattr(room, "read_clip", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr(ClipCache, "read", lambda *_: pytest.fail("decoded again"))
     build_cache(both, SIZE, tmp_path)
 
 

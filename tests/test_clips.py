@@ -251,3 +251,14 @@ def test_leftovers_of_a_killed_build_are_removed(listed: Manifest, tmp_path: Pat
     left.write_bytes(b"half")
     build_cache(listed, SIZE, tmp_path)
     assert not left.exists() and target.exists()
+
+
+def test_another_resize_method_has_a_cache_of_its_own(listed: Manifest, tmp_path: Path) -> None:
+    how = {"frames": 6, "size": SIZE}
+    kinds = {}
+    for method in ("area", "bilinear"):
+        cache = build_cache(listed, SIZE, tmp_path, resize=method)
+        kept = Clips(listed, cache=cache, **how)[0, (0.5,)]["clip"]
+        assert torch.equal(kept, Clips(listed, resize=method, **how)[0, (0.5,)]["clip"])
+        kinds[method] = kept
+    assert not torch.equal(*kinds.values())

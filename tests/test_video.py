@@ -186,6 +186,15 @@ def test_resize_averages_areas() -> None:
     np.testing.assert_array_equal(odd, np.stack(oracle))
 
 
+def test_bilinear_resizing_is_opencv_s() -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (3, 48, 64, 3), dtype=np.uint8)
+    oracle = np.stack([cv2.resize(frame, (41, 31)) for frame in frames])
+    np.testing.assert_array_equal(resize_frames(frames, (31, 41), "bilinear"), oracle)
+    assert (oracle != resize_frames(frames, (31, 41))).any()
+    with pytest.raises(ValueError, match="unknown resize method 'cubic': choose area, bilinear"):
+        resize_frames(frames, (31, 41), "cubic")
+
+
 SIZES = st.tuples(st.integers(1, 300), st.integers(1, 80), st.integers(1, 4))
 PLACES = st.floats(0, 1)
 

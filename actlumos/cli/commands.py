@@ -201,6 +201,7 @@ def _one_clip(video: Path, config: Config) -> Clips:
         short_clips=config.short_clips,
         size=config.frame_size,
         reader=config.reader,
+        resize=config.resize,
     )
 
 

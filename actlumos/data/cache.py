@@ -36,12 +36,13 @@ class ClipCache:
 
     A file is named after the digest of its video, so splits, pools and data sets that share a
     clip share its frames, and a changed video never meets old frames. Frames of another reader
-    than PyAV lie in a folder of their own.
+    than PyAV, or of another resize method than area averaging, have a folder of their own.
     """
 
     directory: Path
     size: tuple[int, int]
     reader: str = field(default="pyav", kw_only=True)
+    resize: str = field(default="area", kw_only=True)
 
     @property
     def work(self) -> str:
@@ -62,6 +63,7 @@ class ClipCache:
             key = hashlib.sha256(text.encode()).hexdigest()
         folder = f"{self.size[0]}x{self.size[1]}"
         folder += "" if self.reader == "pyav" else f"-{self.reader}"
+        folder += "" if self.resize == "area" else f"-{self.resize}"
         return self.directory / folder / f"{key}.npy"
 
     def shape(self, manifest: Manifest, index: int) -> tuple[int, int, int, int]:
@@ -109,7 +111,7 @@ class ClipCache:
             DiskFull: there is no room for it.
         """
         content = io.BytesIO()
-        np.save(content, resize_frames(frames, self.size))
+        np.save(content, resize_frames(frames, self.size, self.resize))
         content.write(_seal(content.getbuffer()))
         with atomic_write(self.file(manifest, index), content.tell()) as temporary:
             temporary.write_bytes(content.getbuffer())
@@ -125,6 +127,7 @@ def build_cache(
     workers: int = 2,
     on_bad_clip: str = "error",
     reader: str = "pyav",
+    resize: str = "area",
 ) -> ClipCache:
     """Decode every clip of a manifest once; what is there already is only looked at.
 
@@ -140,13 +143,17 @@ def build_cache(
         workers: number of decoding threads.
         on_bad_clip: `skip` leaves a clip that cannot be decoded out of the cache.
         reader: what decodes, see `actlumos.data.readers`.
+        resize: how, see `actlumos.data.video.resize_frames`.
 
     Raises:
         ValueError: the reader is unknown or not installed.
         VideoError: a clip is missing, damaged or shorter than listed, and `on_bad_clip` is `error`.
     """
     reader_of(reader)
-    cache = ClipCache(Path(directory), (int(size[0]), int(size[1])), reader=reader)
+    height, width = size
+    cache = ClipCache(
+        Path(directory), (int(height), int(width)), reader=reader, resize=resize
+    )
     return fill(cache, manifest, workers, on_bad_clip)
 
 

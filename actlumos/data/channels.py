@@ -61,12 +61,14 @@ class ChannelCache(ClipCache):
         Raises:
             VideoError: the frames are not kept and the video cannot be read.
         """
-        source = ClipCache(self.directory, self.size, reader=self.reader)
+        source = ClipCache(
+            self.directory, self.size, reader=self.reader, resize=self.resize
+        )
         if source.holds(manifest, index):
             frames = np.load(source.file(manifest, index))
         else:
             whole = self.read(manifest.path(index), manifest.clips[index].frames)
-            frames = resize_frames(whole, self.size)
+            frames = resize_frames(whole, self.size, self.resize)
         sweep(self.file(manifest, index))
         self.keep(manifest, index, self.compute(frames))
 
@@ -79,7 +81,7 @@ class NormalLightCache(ChannelCache):
         """Decode and keep the normal-light original of clip `index`."""
         path = manifest.root / "normal_light" / manifest.clips[index].path
         frames = self.read(path, manifest.clips[index].frames)
-        self.keep(manifest, index, resize_frames(frames, self.size))
+        self.keep(manifest, index, frames)
 
 
 class StackedClips(Clips):

@@ -73,6 +73,7 @@ class Clips(Dataset[Item]):
         stride: distance between its frames.
         short_clips: `loop`, `span` or `pad`; see `actlumos.data.video.sample_indices`.
         size: (height, width) that frames are resized to.
+        resize: how, see `actlumos.data.video.resize_frames`.
         cache: where `build_cache` has put these clips; without it each request decodes.
         on_bad_clip: `error` raises at a clip that cannot be read; `skip` gives an item without a
             clip, which `collate` leaves out of the batch.
@@ -97,6 +98,7 @@ class Clips(Dataset[Item]):
         cache: ClipCache | None = None,
         on_bad_clip: str = "error",
         reader: str = "pyav",
+        resize: str = "area",
     ) -> None:
         if short_clips not in POLICIES:
             raise ValueError(f"unknown short-clip policy {short_clips!r}: choose {POLICIES}")
@@ -106,7 +108,7 @@ class Clips(Dataset[Item]):
             raise ValueError(f"the cache holds frames of {cache.size}, not {tuple(size)}")
         self.manifest, self.frames, self.stride = manifest, frames, stride
         self.short_clips, self.size = short_clips, (size[0], size[1])
-        self._reader = reader_of(reader)
+        self._reader, self._resize = reader_of(reader), resize
         self.skips, self.skipped = on_bad_clip == "skip", set[int]()
         self._kept = [cache.find(manifest, i) for i in range(len(manifest))] if cache else None
         absent = sum(path is None for path in self._kept or ())
@@ -154,7 +156,7 @@ class Clips(Dataset[Item]):
     def _read(self, index: int, wanted: np.ndarray) -> np.ndarray:
         if self._kept is None:
             path, frames = self.manifest.path(index), self.manifest.clips[index].frames
-            return resize_frames(self._reader(path, wanted, frames), self.size)
+            return resize_frames(self._reader(path, wanted, frames), self.size, self._resize)
         kept = self._kept[index]
         if kept is None:
             raise VideoError(f"{self.manifest.path(index)} could not be decoded into the cache")

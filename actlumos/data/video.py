@@ -28,6 +28,7 @@ from actlumos.data.seeking import far, sought
 
 __all__ = [
     "POLICIES",
+    "RESIZE",
     "Inspection",
     "VideoError",
     "VideoInfo",
@@ -39,6 +40,7 @@ __all__ = [
 ]
 
 POLICIES = ("loop", "span", "pad")
+RESIZE = {"area": cv2.INTER_AREA, "bilinear": cv2.INTER_LINEAR}
 
 
 class VideoInfo(NamedTuple):
@@ -160,14 +162,26 @@ def _source(path: str | Path) -> Iterator[Film | PictureFolder]:
         yield film
 
 
-def resize_frames(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize uint8 `[T, H, W, 3]` to `(height, width)` by area averaging (aspect is not kept)."""
+def resize_frames(
+    frames: np.ndarray, size: tuple[int, int], method: str = "area"
+) -> np.ndarray:
+    """Resize uint8 `[T, H, W, C]` to `(height, width)`; the aspect ratio is not kept.
+
+    Args:
+        method: `area` averages all pixels that fall into one, which also removes noise;
+            `bilinear` mixes the four nearest ones, as the public code of this family does.
+
+    Raises:
+        ValueError: unknown method.
+    """
+    if method not in RESIZE:
+        raise ValueError(f"unknown resize method {method!r}: choose {', '.join(RESIZE)}")
     if frames.shape[1:3] == tuple(size):
         return frames
     height, width = size
     out = np.empty((len(frames), height, width, 3), np.uint8)
     for frame, target in zip(frames, out, strict=True):
-        cv2.resize(frame, (width, height), dst=target, interpolation=cv2.INTER_AREA)
+        cv2.resize(frame, (width, height), dst=target, interpolation=RESIZE[method])
     return out
 
 
@@ -178,15 +192,16 @@ def sample_indices(
 
     A video of at least `(length - 1) * stride + 1` frames gives one window; `position` says
     where it starts: 0 at the first possible frame, 1 at the last, .5 in the middle. Training
-    draws it uniformly, and then every start is equally likely. In a shorter video `position`
-    does nothing and `policy` decides.
+    draws it uniformly, and then every start is equally likely, 0 to N - 64 for 64 frames of N
+    (public two-stream code never draws the last one, N - 64). In a shorter video `position` does
+    nothing and `policy` decides.
 
     Args:
         frames: number of frames in the video, at least 1.
         length: number of frames wanted.
         stride: distance between them; 0: as far apart as the video allows, from its first frame
             to its last.
-        policy: `loop` starts over at frame 0 (the habit of the code this method grows from),
+        policy: `loop` starts over at frame 0 (as public code does),
             `span` spreads the clip evenly over the whole video, `pad` repeats the last frame.
         position: 0..1.
 

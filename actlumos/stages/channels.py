@@ -24,17 +24,18 @@ def channel_cache(
         config: frame size, and how the flow is computed.
         enhancer: for `enhanced`, see `Run.clips`.
     """
-    place, channels, reader = (directory, config.frame_size), STORED[stream], config.reader
+    place, channels = (directory, config.frame_size), STORED[stream]
+    how = {"reader": config.reader, "resize": config.resize}
     if stream == "flow":
         settings = flow_settings(config)
-        return ChannelCache(*place, settings.name, channels, settings.levels, reader=reader)
+        return ChannelCache(*place, settings.name, channels, settings.levels, **how)
     if stream == "normal_light":
-        return NormalLightCache(*place, "normal-light", channels, _unused, reader=reader)
+        return NormalLightCache(*place, "normal-light", channels, _unused, **how)
     if enhancer is None:
         raise ValueError("the stream 'enhanced' needs a trained enhancer")
     network, key = enhancer
     name = f"enhanced-{digest(key)}"
-    return ChannelCache(*place, name, channels, network.enhance_frames, reader=reader)
+    return ChannelCache(*place, name, channels, network.enhance_frames, **how)
 
 
 def flow_settings(config: Config) -> FlowSettings:

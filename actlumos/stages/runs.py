@@ -94,8 +94,9 @@ class Run:
         stills = tuple(_still(clip, pictures[clip.path]) for clip in manifest.clips)
         of_stills = replace(manifest, name=f"{manifest.name}-background", clips=stills)
         cache = ClipCache(
-            self.cache_directory, self.config.frame_size, reader=self.config.reader
-        )
+            self.cache_directory, self.config.frame_size, reader=self.config.reader,
+            resize=self.config.resize,
+        )  # fmt: skip
         for index, clip in enumerate(stills):
             if not cache.holds(of_stills, index):
                 cache.keep(of_stills, index, pictures[clip.path][None])
@@ -139,8 +140,10 @@ class Run:
         config = self.config
         cache = None
         if config.cache_frames:
-            options: Any = {"on_bad_clip": config.on_bad_clip, "reader": config.reader}
-            cache = build_cache(manifest, config.frame_size, self.cache_directory, **options)
+            cache = build_cache(
+                manifest, config.frame_size, self.cache_directory, on_bad_clip=config.on_bad_clip,
+                reader=config.reader, resize=config.resize,
+            )  # fmt: skip
         how: dict[str, Any] = {
             "frames": config.frames,
             "stride": config.stride,
@@ -149,6 +152,7 @@ class Run:
             "cache": cache,
             "on_bad_clip": config.on_bad_clip,
             "reader": config.reader,
+            "resize": config.resize,
         }
         stored = [self._filled(name, manifest, enhancer) for name in streams if name in STORED]
         return StackedClips(manifest, caches=stored, **how) if stored else Clips(manifest, **how)
