@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta, binomtest
 
+from actlumos.arms import ARMS, describe, in_order
 from actlumos.evaluation import stats
 from actlumos.report import claims, paper, tables
-from actlumos.report.arms import ARMS, describe, in_order
 from actlumos.report.results import correct, entry, load_results
 
 
