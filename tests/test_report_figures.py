@@ -284,6 +284,16 @@ def test_an_undefined_silhouette_is_called_so() -> None:
     assert "CE\nkNN 50.0 %, silhouette undefined" in words(figures.tsne_panels({"CE": panel}, "ab"))
 
 
+@pytest.mark.parametrize("count", [48, 101])  # Dark48; more than there are looks
+def test_a_map_has_a_look_for_every_class(count: int) -> None:
+    panel = figures.Embedding(np.eye(count, 2), np.arange(count), 50.0, 0.0)
+    names = [f"class {i}" for i in range(count)]
+    figure = figures.tsne_panels({"CE": panel}, names)
+    looks = [(key.get_color(), key.get_marker()) for key in figure.legends[0].legend_handles]
+    assert len(looks) == count and len(set(looks)) == min(count, 91)
+    assert set(names) <= set(words(figure))
+
+
 def test_pair_masks_cover_every_pair_once() -> None:
     positives, negatives = figures.pair_masks([4, 4, 7, 4])
     assert positives.sum() == 6 and negatives.sum() == 6

@@ -29,7 +29,7 @@ from actlumos.report.style import (
     styled,
 )
 
-MARKERS = "osD^vP"
+MARKERS = "osD^vPX<>phd*"
 POOLS = {"kd": "none\n(KD only)", "ssl-a-kd": "own domain", "ssl-b-kd": "other domain",
          "ssl-kd": "both"}
 
@@ -192,14 +192,16 @@ def tsne_panels(panels: Mapping[str, Embedding], classes: Sequence[str]) -> Figu
     """t-SNE of several networks' features; kNN accuracy and silhouette are of the full features.
 
     Args:
-        panels: title -> Embedding. classes: names by class id.
+        panels: title -> Embedding. classes: names by class id; colour and
+            marker tell 91 apart, then they repeat.
     """
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
     side = PAGE / 2 if columns == 2 else COLUMN
     figure = new_figure(side * columns, (side * 0.86) * rows + 0.5)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    looks = [(COLOURS[i % len(COLOURS)], MARKERS[i // len(COLOURS)]) for i in range(len(classes))]
+    looks = [(COLOURS[i % len(COLOURS)], MARKERS[i // len(COLOURS) % len(MARKERS)])
+             for i in range(len(classes))]
     for axis, (title, panel) in zip(axes, panels.items(), strict=False):
         for number, (colour, marker) in enumerate(looks):
             points = panel.xy[np.asarray(panel.labels) == number]
