@@ -213,8 +213,8 @@ def tsne_panels(panels: Mapping[str, Embedding], classes: Sequence[str]) -> Figu
         axis.set_title(f"{title}\nkNN {panel.knn:.1f} %, silhouette {apart}", fontsize=8)
     for axis in axes[len(panels):]:
         axis.axis("off")
-    keys = [Line2D([], [], color=colour, marker=marker, linestyle="", markersize=4,
-                   label=printable(name)) for name, (colour, marker) in zip(classes, looks, strict=True)]
+    keys = [Line2D([], [], color=colour, marker=marker, linestyle="", markersize=4, label=name)
+            for name, (colour, marker) in zip(map(printable, classes), looks, strict=True)]
     figure.legend(handles=keys, loc="outside lower center", ncols=min(6, len(classes)),
                   columnspacing=1.2, handletextpad=0.2)
     return figure
