@@ -94,3 +94,22 @@ def test_tsne_repeats_and_refuses_too_few_points() -> None:
     np.testing.assert_array_equal(first, embed.tsne(points))
     with pytest.raises(ValueError, match="at least 4 points"):
         embed.tsne(points[:3])
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [0, 0], [0, 1, 2], [4, 4, 4], [0]])
+def test_silhouette_is_undefined_with_one_class_or_one_clip_each(labels: list[int]) -> None:
+    points = np.random.default_rng(0).normal(size=(len(labels), 3))
+    assert np.isnan(embed.silhouette(points, np.array(labels)))
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 1], [0, 0, 1, 1], [0, 1, 2, 2]])
+def test_silhouette_of_the_smallest_sets_is_that_of_its_definition(labels: list[int]) -> None:
+    points, ids = np.random.default_rng(1).normal(size=(len(labels), 3)), np.array(labels)
+    units = points / np.linalg.norm(points, axis=1, keepdims=True)
+    gaps, expected = 1 - units @ units.T, []
+    for i, own in enumerate(ids):
+        others = (ids == own) & (np.arange(len(ids)) != i)
+        b = min(gaps[i, ids == other].mean() for other in set(labels) - {own})
+        a = gaps[i, others].mean() if others.any() else b
+        expected.append((b - a) / max(a, b))
+    assert embed.silhouette(points, ids) == pytest.approx(np.mean(expected))

@@ -21,7 +21,9 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from test_report import first, record, results
 
+from actlumos.arms import STATUS
 from actlumos.report import figures, paper, tables
+from actlumos.report.baseline_figures import LOOKS
 from actlumos.report.style import COLUMN, PAGE, as_pixels, spread
 
 CLASSES = ("drink", "jump", "pick", "pour", "push", "run", "sit", "stand", "turn", "walk", "wave")
@@ -131,6 +133,10 @@ def words(figure: Figure) -> list[str]:
     figure.draw_without_rendering()
     return [text.get_text() for text in figure.findobj(plt.Text)
             if text.get_visible() and text.get_text().strip()]
+
+
+def test_every_status_of_a_system_has_a_look() -> None:
+    assert set(LOOKS) == set(STATUS)
 
 
 def test_one_figure_one_producer() -> None:
@@ -247,6 +253,45 @@ def test_training_curves_end_at_the_last_epoch() -> None:
     assert len(left.lines) == 9 and len(right.lines) == 8
     only = figures.training_curves({"ssl": history(1, train_loss=2.0)})
     assert len(only.axes) == 1 and "Top-1" not in words(only)
+
+
+STRANGE = ("$^$", "a_{b}", r"\frac{$", "_hidden", "two\nlines", "bell\a", "byte\udcff")
+SHOWN = [*STRANGE[:4], "two\ufffdlines", "bell\ufffd", "byte\ufffd"]
+WITH_NAMES = {
+    "soft_targets": lambda: figures.soft_targets(
+        frames(count=1), {1.0: np.full((1, 7), 1 / 7)}, STRANGE, [0]),
+    "clip_sheet": lambda: figures.clip_sheet({name: frames() for name in STRANGE}),
+    "contrastive_pairs": lambda: figures.contrastive_pairs({"SupCon": figures.PairBatch(
+        frames(count=7), *figures.pair_masks(range(7)), STRANGE)}),
+    "confusion_matrix": lambda: figures.confusion_matrix(np.eye(7, dtype=int), STRANGE),
+    "tsne_panels": lambda: figures.tsne_panels({"CE": figures.Embedding(
+        np.eye(7, 2), np.arange(7), 50.0, 0.0)}, STRANGE),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", WITH_NAMES)
+def test_any_class_name_is_shown_as_it_is(name: str, tmp_path) -> None:
+    figure = WITH_NAMES[name]()
+    figures.save(figure, name, tmp_path)
+    text = words(figure)
+    for shown in SHOWN:
+        assert any(word in (shown, f"{shown} 100 %") for word in text), shown
+
+
+def test_an_undefined_silhouette_is_called_so() -> None:
+    panel = figures.Embedding(np.eye(2), np.arange(2), 50.0, float("nan"))
+    assert "CE\nkNN 50.0 %, silhouette undefined" in words(figures.tsne_panels({"CE": panel}, "ab"))
+
+
+@pytest.mark.parametrize("count", [48, 101])  # Dark48; more than there are looks
+def test_a_map_has_a_look_for_every_class(count: int) -> None:
+    panel = figures.Embedding(np.eye(count, 2), np.arange(count), 50.0, 0.0)
+    names = [f"class {i}" for i in range(count)]
+    figure = figures.tsne_panels({"CE": panel}, names)
+    looks = [(key.get_color(), key.get_marker()) for key in figure.legends[0].legend_handles]
+    assert len(looks) == count and len(set(looks)) == min(count, 91)
+    assert set(names) <= set(words(figure))
 
 
 def test_pair_masks_cover_every_pair_once() -> None:

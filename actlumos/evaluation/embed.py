@@ -67,5 +67,10 @@ def knn_accuracy(
 
 
 def silhouette(points: np.ndarray, labels: np.ndarray) -> float:
-    """Mean silhouette (Rousseeuw 1987) under the cosine distance: -1 (mixed) .. 1 (apart)."""
+    """Mean silhouette (Rousseeuw 1987) under the cosine distance: -1 (mixed) .. 1 (apart).
+
+    NaN where it is undefined: it needs at least two classes, one of which has two points or more.
+    """
+    if not 2 <= len(np.unique(labels)) < len(points):
+        return float("nan")
     return float(silhouette_score(points, labels, metric="cosine"))

@@ -65,7 +65,7 @@ def _arrow(axis: Axes, start: tuple[float, float], end: tuple[float, float]) -> 
 
 @styled
 def family_tree(systems: Sequence[Card]) -> Figure:
-    """Who grew from whom, a row a year; the colour says how close our build is to the authors'.
+    """Who grew from whom, one row per year; the colour says how close our build is to the authors'.
 
     Args:
         systems: of `actlumos.baselines`; lines are drawn between those given.
@@ -128,7 +128,7 @@ def _drop(axis: Axes, start: tuple[float, float], end: tuple[float, float]) -> N
 
 @styled
 def block_diagram(system: Card) -> Figure:
-    """A system as boxes and arrows, a row a stream.
+    """A system as boxes and arrows, one row per stream.
 
     Grey: what goes in. Filled: one network with one set of weights for several streams. Dashed:
     trained beforehand and frozen. The outline's colour is that of the status.

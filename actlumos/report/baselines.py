@@ -50,7 +50,7 @@ def streams_of(system: Card) -> str:
 
 
 def size_table(systems: Sequence[Card], sizes: Mapping[str, tuple[int, float]]) -> pd.DataFrame:
-    """A row a system: what it is, how large it is at its published size, what was reported.
+    """One row per system: what it is, how large it is at its published size, what was reported.
 
     Args:
         systems: in the order of the rows.

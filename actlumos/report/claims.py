@@ -116,7 +116,7 @@ def _cost_row(results: Results) -> dict:
 
 
 def comparisons(results: Results) -> pd.DataFrame:
-    """One row a comparison.
+    """One row per comparison.
 
     Columns: claim, source, comparison, difference, low, high (percent points), p, method,
     verdict. Source: abstract and SSL-source chart of arXiv 2502.03724 v2.
@@ -135,7 +135,7 @@ def comparisons(results: Results) -> pd.DataFrame:
 
 
 def claims_table(results: Results) -> pd.DataFrame:
-    """One row a claim: claim, source, evidence (its comparisons in words), verdict."""
+    """One row per claim: claim, source, evidence (its comparisons in words), verdict."""
     rows = []
     for text, group in comparisons(results).groupby("claim", sort=False):
         rows.append({"claim": text, "source": group["source"].iloc[0],

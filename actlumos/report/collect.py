@@ -1,4 +1,4 @@
-"""Many runs as one table: a row an arm, split and seed; then the mean of each arm.
+"""Many runs as one table: one row per arm, split and seed; then the mean of each arm.
 
 A mean is over the seeds of a split first, then over splits, so that every split counts once. Its
 interval is Wilson's on the effective number of test clips (`stats` says why): the official test
@@ -69,7 +69,7 @@ def find_runs(
 
 
 def frame(runs: Sequence[Results]) -> pd.DataFrame:
-    """One row an arm, split and seed, for the arms that classify clips.
+    """One row per arm, split and seed, for the arms that classify clips.
 
     Returns:
         Columns directory, dataset, profile, split, seed, arm, title, top1, top5 (percent), n (test
@@ -157,19 +157,19 @@ def _right(record: Mapping[str, Any], where: str) -> pd.Series | None:
     lengths = {len(clips[name]) for name in ("paths", "labels", "predictions")}
     if lengths != {record["n"]} or len(set(clips["paths"])) != record["n"]:
         raise ValueError(
-            f"{where}: per_clip does not list {record['n']} different clips; test anew"
+            f"{where}: per_clip does not list {record['n']} different clips; test again"
         )
     hits = np.asarray(clips["predictions"]) == np.asarray(clips["labels"])
     return pd.Series(hits, index=pd.Index(clips["paths"], dtype=object))
 
 
 def by_split(runs: pd.DataFrame) -> pd.DataFrame:
-    """A row an arm and split: the mean over its seeds. Columns as `by_arm`."""
+    """One row per arm and split: the mean over its seeds. Columns as `by_arm`."""
     return _summaries(runs, [*SAME, "split"])
 
 
 def by_arm(runs: pd.DataFrame) -> pd.DataFrame:
-    """A row an arm: the mean of its splits, each the mean over its seeds.
+    """One row per arm: the mean of its splits, each the mean over its seeds.
 
     Args:
         runs: as `frame` gives, of one data set.

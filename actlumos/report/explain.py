@@ -20,7 +20,7 @@ from actlumos.report.style import (
 
 @styled
 def frame_policies(videos: Mapping[str, tuple[int, Sequence[int]]]) -> Figure:
-    """Which frames of a video make a clip, a row a rule; a number is a frame's place in the clip.
+    """Which frames of a video make a clip, one row per rule; numbers: places in the clip.
 
     Args:
         videos: label -> (frames in the video, indices of the clip's frames).

@@ -17,6 +17,7 @@ from actlumos.report.style import (
     evenly,
     gain_note,
     new_figure,
+    printable,
     row_label,
     show_frame,
     styled,
@@ -68,7 +69,7 @@ def clip_sheet(clips: Mapping[str, np.ndarray], *, columns: int = 4, gain: float
     axes = frame_axes(figure, half, 2 * columns, gap_after=columns)
     blocks = [row[:columns] for row in axes] + [row[columns:] for row in axes]
     for block, (name, frames) in zip(blocks, clips.items(), strict=False):
-        _draw_row(block, as_pixels(frames, gain), name)
+        _draw_row(block, as_pixels(frames, gain), printable(name))
     for block in blocks[len(clips):]:
         for axis in block:
             axis.axis("off")
@@ -78,7 +79,7 @@ def clip_sheet(clips: Mapping[str, np.ndarray], *, columns: int = 4, gain: float
 
 @styled
 def enhancement_rows(rows: Mapping[str, np.ndarray], *, columns: int = 6) -> Figure:
-    """The same frames through several enhancements, a row each.
+    """The same frames through several enhancements, one row each.
 
     Args:
         rows: label -> frames [T, H, W, 3], uint8 or float 0..1. Put the dark frames first;

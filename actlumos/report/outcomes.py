@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isnan
 from typing import NamedTuple
 
 import numpy as np
@@ -23,17 +24,18 @@ from actlumos.report.style import (
     PAGE,
     SKY,
     new_figure,
+    printable,
     spread,
     styled,
 )
 
-MARKERS = "osD^vP"
+MARKERS = "osD^vPX<>phd*"
 POOLS = {"kd": "none\n(KD only)", "ssl-a-kd": "own domain", "ssl-b-kd": "other domain",
          "ssl-kd": "both"}
 
 
 class Embedding(NamedTuple):
-    """2-D points [N, 2], class ids [N], kNN accuracy in percent, silhouette in -1..1."""
+    """2-D points [N, 2], class ids [N], kNN accuracy in percent, silhouette in -1..1 or NaN."""
 
     xy: np.ndarray
     labels: np.ndarray
@@ -64,9 +66,10 @@ def confusion_matrix(matrix: np.ndarray, classes: Sequence[str], *, title: str =
         if count:
             axis.text(column, row, str(count), ha="center", va="center", fontsize=7,
                       color="white" if share[row, column] > 0.55 else INK)
-    axis.set_xticks(range(len(classes)), classes, rotation=45, ha="right", rotation_mode="anchor")
+    names = [printable(name) for name in classes]
+    axis.set_xticks(range(len(classes)), names, rotation=45, ha="right", rotation_mode="anchor")
     recalls = [f"{name} {100 * value:.0f} %"
-               for name, value in zip(classes, share.diagonal(), strict=True)]
+               for name, value in zip(names, share.diagonal(), strict=True)]
     axis.set_yticks(range(len(classes)), recalls)
     axis.set(xlabel="predicted", ylabel="true class and its recall")
     axis.tick_params(length=0)
@@ -150,13 +153,13 @@ def _source_panel(
 def ssl_source_bars(
     measured: Results | None = None, reported: pd.DataFrame | None = None,
 ) -> Figure:
-    """What the pretraining pool brings: four bars a data set, the gain over KD only above each.
+    """What the pretraining pool brings: four bars per data set, the gain over KD only above each.
 
     The vertical axes do not start at zero, as in the paper's chart, and say so.
 
     Args:
         measured: a run's results with the arms kd, ssl-a-kd, ssl-b-kd and ssl-kd.
-        reported: `paper.ssl_source()`, Top-1 in percent, a row a data set.
+        reported: `paper.ssl_source()`, Top-1 in percent, one row per data set.
 
     Raises:
         ValueError: neither has all four bars.
@@ -189,14 +192,16 @@ def tsne_panels(panels: Mapping[str, Embedding], classes: Sequence[str]) -> Figu
     """t-SNE of several networks' features; kNN accuracy and silhouette are of the full features.
 
     Args:
-        panels: title -> Embedding. classes: names by class id.
+        panels: title -> Embedding. classes: names by class id; colour and
+            marker tell 91 apart, then they repeat.
     """
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
     side = PAGE / 2 if columns == 2 else COLUMN
     figure = new_figure(side * columns, (side * 0.86) * rows + 0.5)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    looks = [(COLOURS[i % len(COLOURS)], MARKERS[i // len(COLOURS)]) for i in range(len(classes))]
+    looks = [(COLOURS[i % len(COLOURS)], MARKERS[i // len(COLOURS) % len(MARKERS)])
+             for i in range(len(classes))]
     for axis, (title, panel) in zip(axes, panels.items(), strict=False):
         for number, (colour, marker) in enumerate(looks):
             points = panel.xy[np.asarray(panel.labels) == number]
@@ -204,12 +209,12 @@ def tsne_panels(panels: Mapping[str, Embedding], classes: Sequence[str]) -> Figu
                          linewidths=0, alpha=0.85)
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set(visible=True, color=GREY, linewidth=0.5)
-        axis.set_title(f"{title}\nkNN {panel.knn:.1f} %, silhouette {panel.silhouette:+.2f}",
-                       fontsize=8)
+        apart = "undefined" if isnan(panel.silhouette) else f"{panel.silhouette:+.2f}"
+        axis.set_title(f"{title}\nkNN {panel.knn:.1f} %, silhouette {apart}", fontsize=8)
     for axis in axes[len(panels):]:
         axis.axis("off")
     keys = [Line2D([], [], color=colour, marker=marker, linestyle="", markersize=4, label=name)
-            for name, (colour, marker) in zip(classes, looks, strict=True)]
+            for name, (colour, marker) in zip(map(printable, classes), looks, strict=True)]
     figure.legend(handles=keys, loc="outside lower center", ncols=min(6, len(classes)),
                   columnspacing=1.2, handletextpad=0.2)
     return figure

@@ -37,6 +37,7 @@ STYLE = {
     "axes.spines.top": False, "axes.spines.right": False, "lines.linewidth": 1.4,
     "legend.frameon": False, "figure.dpi": 150, "savefig.dpi": 220, "pdf.fonttype": 42,
     "figure.facecolor": "white", "savefig.facecolor": "white",
+    "text.parse_math": False,  # a class may be called `$^$`: every text is shown as it is
 }
 Parameters = ParamSpec("Parameters")
 
@@ -64,6 +65,15 @@ def new_figure(width: float, height: float) -> Figure:
     figure = plt.figure(figsize=(width, height), layout="constrained")
     plt.close(figure)  # a notebook shows it once, as a cell's value; nothing piles up in memory
     return figure
+
+
+def printable(name: str) -> str:
+    """A class or file name as text of a figure: `\ufffd` for each character no font can draw.
+
+    Folder names may hold control characters (a line break, a bell) and bytes that are no text
+    (lone surrogates, on which matplotlib fails). A `$` needs nothing: see `text.parse_math`.
+    """
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in name)
 
 
 def as_pixels(frames: np.ndarray, gain: float = 1.0) -> np.ndarray:

@@ -21,7 +21,7 @@ from actlumos.runtime.files import atomic_write
 
 DATASETS = dict(zip(TABLES, OFFICIAL_TESTS, strict=True))
 PAPER_ARMS = ("dark", "kd", "ssl-kd", "teacher")
-OPTIMISTIC = "selected on test (the lineage's habit): optimistic"
+OPTIMISTIC = "selected on test (as prior code does): optimistic"
 DECIMALS = {"Top-1 (%)": 2, "Top-5 (%)": 2, "sd (seeds)": 2, "minutes": 1, "GMACs": 3,
             "params (M)": 3, "ms a clip": 1}
 OURS = ["split", "seeds", "Top-1 (%)", "95 % interval", "sd (seeds)", "Top-5 (%)", "n",

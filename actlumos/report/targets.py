@@ -16,6 +16,7 @@ from actlumos.report.style import (
     as_pixels,
     gain_note,
     new_figure,
+    printable,
     show_frame,
     styled,
 )
@@ -30,7 +31,7 @@ def soft_targets(
     *,
     gain: float = 1.0,
 ) -> Figure:
-    """A row a clip: one frame, then the answer as bars at each temperature.
+    """One row per clip: one frame, then the answer as bars at each temperature.
 
     Args:
         frames: [N, H, W, 3], one of each clip, uint8 or float 0..1.
@@ -45,19 +46,20 @@ def soft_targets(
         if np.shape(rows) != (len(frames), len(classes)):
             raise ValueError(f"T={temperature:g}: need [{len(frames)}, {len(classes)}] "
                              f"probabilities, not {np.shape(rows)}")
+    names = [printable(name) for name in classes]
     top = min(1.0, 1.15 * max(np.max(rows) for rows in probabilities.values()))
     figure = new_figure(PAGE, 1.15 * len(frames) + 0.75)
     axes = figure.subplots(len(frames), 1 + len(probabilities), squeeze=False, sharey="col",
                            width_ratios=[1.0] + [1.7] * len(probabilities))
     for row, (line, pixels) in enumerate(zip(axes, as_pixels(frames, gain), strict=True)):
         show_frame(line[0], pixels)
-        line[0].set_ylabel(classes[truths[row]], color=ORANGE)
+        line[0].set_ylabel(names[truths[row]], color=ORANGE)
         for axis, rows in zip(line[1:], probabilities.values(), strict=True):
             _bars(axis, rows[row], truths[row], top)
     axes[0, 0].set_title(gain_note(gain), fontsize=8, fontweight="normal")
     for column, temperature in enumerate(probabilities, start=1):
         axes[0, column].set_title(f"softmax at T = {temperature:g}")
-        axes[-1, column].set_xticks(range(len(classes)), classes, rotation=60, ha="right",
+        axes[-1, column].set_xticks(range(len(classes)), names, rotation=60, ha="right",
                                     rotation_mode="anchor", fontsize=7, color=INK)
     return figure
 

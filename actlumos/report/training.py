@@ -26,6 +26,7 @@ from actlumos.report.style import (
     as_pixels,
     gain_note,
     new_figure,
+    printable,
     row_label,
     show_frame,
     spread,
@@ -183,7 +184,8 @@ def _pair_matrix(axis: Axes, batch: PairBatch) -> None:
         low, high = place + 0.5 + tall / 2, place + 0.5 - tall / 2
         axis.imshow(picture, extent=(-1.08, -0.12, low, high))
         axis.imshow(picture, extent=(place + 0.02, place + 0.98, -0.12, -0.12 - tall))
-        axis.text(-1.2, place + 0.5, batch.labels[place], ha="right", va="center", fontsize=7)
+        axis.text(-1.2, place + 0.5, printable(batch.labels[place]), ha="right", va="center",
+                  fontsize=7)
     axis.set(xlim=(-1.15, count + 0.05), ylim=(count + 0.05, -1.15))
     axis.axis("off")
 
