@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from actlumos.report.style import (
     COLOURS,
+    COLUMN,
     GREEN,
     GREY,
     INK,
@@ -133,8 +134,9 @@ def number_grids(grids: Mapping[str, np.ndarray], *, form: str = "{:.2f}") -> Fi
     if wrong:
         raise ValueError(f"{wrong[0]} has {np.ndim(grids[wrong[0]])} axes, not 2")
     rows, columns = np.max([np.shape(grid) for grid in grids.values()], axis=0)
-    cell = min(0.62, (PAGE - 0.2) / (len(grids) * (columns + 0.25)))
-    figure = new_figure(PAGE, cell * rows + 0.5)
+    wide = len(grids) * (columns + 0.25)  # in cells
+    cell = min(0.62, (PAGE - 0.2) / wide)
+    figure = new_figure(max(COLUMN, cell * wide + 0.2), cell * rows + 0.5)
     for axis, (name, grid) in zip(figure.subplots(1, len(grids), squeeze=False)[0], grids.items(),
                                   strict=True):
         _numbers(axis, np.asarray(grid, dtype=float), form, max(np.abs(grid).max(), 1e-9))
