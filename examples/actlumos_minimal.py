@@ -150,10 +150,10 @@ def test(model: nn.Module, clips: Clips, streams: int) -> float:
     return 100 * hits / len(clips)
 
 
-def main(train_clips: int = 25, test_clips: int = 15, epochs: int = 10, seed: int = 0) -> dict:
+def main(train_clips: int = 20, test_clips: int = 15, epochs: int = 10, seed: int = 0) -> dict:
     """The whole method; returns Top-1 of teacher and student in percent."""
     labelled = dark_clips("darkroom", "train", train_clips)
-    other = dark_clips("darkroom-b", "train", train_clips)
+    other = dark_clips("darkroom-b", "train", train_clips // 2)
     unlabelled = as_clips(concat(labelled.manifest.unlabeled(), other.manifest.unlabeled()))
     tested = dark_clips("darkroom", "test", test_clips)
     classes = len(labelled.manifest.classes)
