@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import errno
+import glob
 import hashlib
 import json
 import os
 import pickle
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from actlumos.runtime.text import read_text, shown
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
+
+class DiskFull(OSError):
+    """A file that could not be written for want of room; the message has its path."""
 
 
 def home() -> Path:
@@ -24,25 +35,63 @@ def home() -> Path:
 
 
 @contextmanager
-def atomic_write(path: str | Path) -> Iterator[Path]:
+def atomic_write(path: str | Path, size: int = 0) -> Iterator[Path]:
     """Yield a temporary path beside `path`; move it there if the block ends without an error.
 
     A reader sees the old file or the new one, never half of one. The data reach the disk
     before the name does, so a crash of the machine keeps that promise too.
+
+    Args:
+        path: of the file.
+        size: how many bytes will be written, for the message about a full disk; 0 = not known.
+
+    Raises:
+        DiskFull: there is no room for it.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    with named_if_full(path, size):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        ends = {"prefix": f".{path.stem}-", "suffix": path.suffix}
+        handle, name = tempfile.mkstemp(dir=path.parent, **ends)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            with open(temporary, "rb") as written:
+                os.fsync(written.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def named_if_full(path: Path, size: int = 0) -> Iterator[None]:
+    """Turn the system's error for a full disk into one that names what was being written.
+
+    Args:
+        path: the file or folder.
+        size: how many bytes it will hold, 0 = not known.
+
+    Raises:
+        DiskFull: the block ended with such an error.
+    """
     try:
-        yield temporary
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM or isinstance(error, DiskFull):
+            raise
+        needs = f"it needs {_megabytes(size)}, " if size else ""
+        place = next(place for place in path.absolute().parents if place.exists())
+        raise DiskFull(
+            f"{shown(path)} could not be written, the disk is full or your quota is used up: "
+            f"{needs}{_megabytes(shutil.disk_usage(place).free)} are free. Make room and start "
+            "again; a file of that name from before is whole"
+        ) from error
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
 
 
 def sweep(path: str | Path) -> None:
@@ -51,7 +100,8 @@ def sweep(path: str | Path) -> None:
     The caller holds the lock under which `path` is written: nobody else is writing it now.
     """
     path = Path(path)
-    for leftover in path.parent.glob(f".{path.stem}-????????{path.suffix}"):
+    stem, suffix = glob.escape(path.stem), glob.escape(path.suffix)
+    for leftover in path.parent.glob(f".{stem}-????????{suffix}"):
         leftover.unlink(missing_ok=True)
 
 
@@ -67,6 +117,8 @@ def save_tensors(path: str | Path, content: Any) -> None:
     try:
         with atomic_write(path) as temporary:
             torch.save(content, temporary)
+    except DiskFull:
+        raise
     except (OSError, RuntimeError) as error:
         raise OSError(
             f"{path} could not be written ({_first_line(error)}): the disk may be full, or its "
@@ -96,10 +148,16 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0].strip()
 
 
+def write_text(path: str | Path, text: str) -> None:
+    """Write `text` as UTF-8 with its own line ends, atomically."""
+    content = text.encode()
+    with atomic_write(path, len(content)) as temporary:
+        temporary.write_bytes(content)
+
+
 def write_json(path: str | Path, value: Any) -> None:
     """Write `value` as indented JSON, atomically."""
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
 
 
 def read_json(path: str | Path) -> Any:
@@ -109,9 +167,11 @@ def read_json(path: str | Path) -> Any:
         ValueError: the file is not JSON.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(read_text(path))
     except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not valid JSON ({error}); delete it to make it anew") from None
+        raise ValueError(
+            f"{shown(path)} is not valid JSON ({error}); delete it to make it anew"
+        ) from None
 
 
 def sha256(path: str | Path) -> str:
