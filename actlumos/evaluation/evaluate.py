@@ -103,8 +103,27 @@ def confusion(logits: Tensor, labels: Tensor) -> np.ndarray:
     return torch.bincount(flat, minlength=size * size).reshape(size, size).numpy()
 
 
+def check_finite(logits: Tensor) -> None:
+    """Refuse logits `[N, K]` of which the highest means nothing.
+
+    Raises:
+        FloatingPointError: one is NaN or infinite.
+    """
+    broken = int((~logits.isfinite().all(dim=1)).sum())
+    if broken:
+        raise FloatingPointError(
+            f"the network's output is not finite for {broken} of {len(logits)} clips: train it "
+            "again with a lower learning_rate, or with precision fp32"
+        )
+
+
 def score(logits: Tensor, labels: Tensor) -> dict[str, object]:
-    """What `result.json` holds of a test: Top-1, Top-5, n, interval, confusion, predictions."""
+    """What `result.json` holds of a test: Top-1, Top-5, n, interval, confusion, predictions.
+
+    Raises:
+        FloatingPointError: logits that are not finite, of which the highest means nothing.
+    """
+    check_finite(logits)
     predictions = logits.argmax(dim=1)
     low, high = wilson(int((predictions == labels).sum()), len(labels))
     return {

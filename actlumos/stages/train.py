@@ -32,12 +32,21 @@ def train_arm(
     Args:
         config: the run's settings with the arm's own.
         key: identifies all that decides the weights.
+
+    Raises:
+        ValueError: fewer training clips than the smallest batch that this arm can learn from.
+        FloatingPointError: see `fit`; nothing is written then.
     """
     directory = run.directory / name
     here = replace(run, config=config) if config != run.config else run
     with distributed.main_first():
         clips = recipe.clips(here, needed)
         task = begin(here, name, recipe, clips, needed)
+    if len(task.clips) < recipe.smallest_batch:
+        raise ValueError(
+            f"{name} has {len(task.clips)} training clip(s) and learns from "
+            f"{recipe.smallest_batch} a batch or more"
+        )
     task.parts |= {f"{role} clips": theirs for role, theirs in clips.items()}
     started = time.perf_counter()
     history = fit(task, config, seed=run.seed, device=run.device, directory=directory, key=key)
