@@ -34,8 +34,8 @@ LARGEST_SEED = 2**32 - 1  # scikit-learn's; NumPy and PyTorch take it too
 _LEDGER = Path(__file__).with_name("ledger.csv")
 
 
-class SettingsError(ValueError):
-    """Settings that cannot be used: `lines` has one sentence for each."""
+class InputError(ValueError):
+    """Several things that cannot be used, such as settings: `lines` has one sentence for each."""
 
     def __init__(self, *lines: str) -> None:
         super().__init__("; ".join(lines))
@@ -125,11 +125,11 @@ class Config(NetworkConfig):
     darkroom_b: int
 
     def __post_init__(self) -> None:
-        """Check every value; a SettingsError names all that are wrong."""
+        """Check every value; a InputError names all that are wrong."""
         _check_profile(self.profile)
         kinds = {field.name: str(field.type) for field in fields(self)}
         if wrong := problems(self, {row["name"]: row["range"] for row in _rows()}, kinds):
-            raise SettingsError(*wrong)
+            raise InputError(*wrong)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that JSON can hold."""
@@ -154,7 +154,7 @@ class Config(NetworkConfig):
         """A copy with some fields changed; an unknown field is an error."""
         unknown = set(changes) - {field.name for field in fields(self)}
         if unknown:
-            raise SettingsError(f"unknown setting {sorted(unknown)}; see actlumos/ledger.csv")
+            raise InputError(f"unknown setting {sorted(unknown)}; see actlumos/ledger.csv")
         return replace(self, **_with_tuples(changes))
 
 
@@ -189,7 +189,7 @@ def profile(name: str = "demo", **changes: Any) -> Config:
         **changes: fields of `Config` with other values.
 
     Raises:
-        ValueError: unknown profile or field; a SettingsError, if values are outside their range.
+        ValueError: unknown profile or field; a InputError, if values are outside their range.
     """
     _check_profile(name)
     values = {row["name"]: parse(row["name"], row[name]) for row in _rows()}
@@ -215,11 +215,11 @@ def parse(name: str, text: str) -> Any:
     """
     types = {field.name: str(field.type) for field in fields(Config) if field.name != "profile"}
     if name not in types:
-        raise SettingsError(f"unknown setting {name!r}; see actlumos/ledger.csv")
+        raise InputError(f"unknown setting {name!r}; see actlumos/ledger.csv")
     try:
         return _PARSERS[types[name]](text)
     except (KeyError, ValueError):
-        raise SettingsError(f"{name} is {types[name]}, which {text!r} is not") from None
+        raise InputError(f"{name} is {types[name]}, which {text!r} is not") from None
 
 
 def _check_profile(name: str) -> None:

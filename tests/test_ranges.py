@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 
 from actlumos.arms import ARMS, BASELINES, SYSTEMS
-from actlumos.config import PROFILES, Config, SettingsError, check_seed, ledger, parse, profile
+from actlumos.config import PROFILES, Config, InputError, check_seed, ledger, parse, profile
 from actlumos.data import clips, video
 from actlumos.models import bert_head, r2plus1d
 from actlumos.models.input_norm import InputNorm
@@ -133,7 +133,7 @@ WRONG = [
 @pytest.mark.parametrize(("text", "message"), WRONG, ids=[text for text, _ in WRONG])
 def test_a_value_outside_its_range_is_refused(text: str, message: str) -> None:
     name, _, value = text.partition("=")
-    with pytest.raises(SettingsError) as raised:
+    with pytest.raises(InputError) as raised:
         profile("smoke", **{name: parse(name, value)})
     assert raised.value.lines[0].startswith(message) and len(raised.value.lines) == 1
 
@@ -154,13 +154,13 @@ def test_a_value_outside_its_range_is_refused(text: str, message: str) -> None:
     ],
 )
 def test_values_that_do_not_fit_together_or_their_type(changes: dict, message: str) -> None:
-    with pytest.raises(SettingsError) as raised:
+    with pytest.raises(InputError) as raised:
         profile("smoke", **changes)
     assert raised.value.lines[0].startswith(message) and len(raised.value.lines) == 1
 
 
 def test_all_wrong_values_are_said_at_once() -> None:
-    with pytest.raises(SettingsError) as raised:
+    with pytest.raises(InputError) as raised:
         profile("smoke", epochs_teacher=0, flip=2.0, crop_size=(8, 99), stride=0, short_clips="pad")
     names = [line.split()[0] for line in raised.value.lines]
     assert names == ["flip", "epochs_teacher", "crop_size", "stride"]

@@ -10,6 +10,7 @@ import os
 import pickle
 import shutil
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -177,7 +178,8 @@ def read_tensors(path: str | Path) -> Any:
             if zipfile.is_zipfile(stream):
                 _compare_sums(stream)
             stream.seek(0)
-            return torch.load(stream, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings(action="ignore"):  # of unusual, not of bad files
+                return torch.load(stream, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError:
             reason = "it holds other things than tensors and plain values"
         except Exception as error:  # an unpickler raises anything at damaged or hostile bytes
@@ -192,9 +194,13 @@ class _BadPart(Exception):
 def _compare_sums(stream: BinaryIO) -> None:
     with zipfile.ZipFile(stream) as parts:
         if packed := [part for part in parts.infolist() if part.compress_type]:
-            raise _BadPart(f"its part {packed[0].filename} is compressed, which no tensor is")
+            raise _BadPart(f"its part {_part(packed[0].filename)} is compressed")
         if wrong := parts.testzip():
-            raise _BadPart(f"the check sum of its part {wrong} is wrong")
+            raise _BadPart(f"the check sum of its part {_part(wrong)} is wrong")
+
+
+def _part(name: str) -> str:
+    return name.partition("/")[2]  # without the name that the file was first written under
 
 
 def _first_line(error: Exception) -> str:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from actlumos import arms
-from actlumos.config import Config, SettingsError
+from actlumos.config import Config, InputError
 from actlumos.data.clips import Clips
 from actlumos.data.manifest import Manifest
 from actlumos.models.pretrained import load_pretrained
@@ -242,8 +242,12 @@ def load_checkpoint(
     return channels_last(model.to(device or "cpu")).eval(), about
 
 
-def _rebuilt(content: dict[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
+def _rebuilt(content: Any) -> tuple[nn.Module, dict[str, Any]]:
     """The network that a checkpoint describes, if its tensors are the ones of that network."""
+    parts = {"arm": str, "config": dict, "classes": list | tuple, "weights": dict}
+    known = content if isinstance(content, dict) else {}
+    if lacking := [name for name, kind in parts.items() if not isinstance(known.get(name), kind)]:
+        raise ValueError(f"it does not say its {', '.join(lacking)}")
     config, classes = Config.from_dict(content["config"]), tuple(map(str, content["classes"]))
     recipe = find(content["arm"])
     with torch.device("meta"):  # shapes only: what they say of memory is not yet believed
@@ -266,6 +270,6 @@ def _check_weights(weights: Mapping[str, Tensor], shapes: Mapping[str, torch.Siz
 
 def _reason(error: Exception) -> str:
     """What was wrong, in one line and without the file's own words where they say nothing."""
-    if type(error) in (ValueError, SettingsError):
+    if type(error) in (ValueError, InputError):
         return " ".join(str(error).split())
-    return "it does not say which arm, settings, classes and weights it holds"
+    return "its settings or weights are of another kind"
