@@ -123,9 +123,10 @@ def train(home: Path, videos: Path, arms: tuple[str, ...], says: Any) -> None:
     def say(what: str) -> None:
         says.value = f"{now['arm']}: {what}".encode()[:99]
 
-    def saying_save(content: Any, path: Path) -> None:
-        say(f"writes {path.name.split('-')[0].lstrip('.')}{path.suffix}")
-        save(content, path)
+    def saying_save(content: Any, path: Any, **how: Any) -> None:
+        if isinstance(path, Path):  # several processes save into memory too, for one another
+            say(f"writes {path.name.split('-')[0].lstrip('.')}{path.suffix}")
+        save(content, path, **how)
         say(now["step"])
 
     def saying_seed_step(seed: int, epoch: int, step: int, device: torch.device) -> Any:

@@ -215,8 +215,6 @@ def _set_learning_rate(config: Config, optimizer: Any, done: float) -> None:
     """Set the rate at a share `done` of the training (cosine); plateau keeps its own."""
     if config.schedule == "plateau":
         return
-    if config.schedule != "cosine":
-        raise ValueError(f"unknown schedule {config.schedule!r}: choose plateau or cosine")
     if done < config.warmup:
         rate = config.learning_rate * (done + 1e-3) / config.warmup
     else:

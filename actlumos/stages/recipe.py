@@ -28,6 +28,7 @@ from actlumos.models.r2plus1d import R2Plus1D
 from actlumos.runtime.device import channels_last
 from actlumos.runtime.files import read_tensors
 from actlumos.runtime.finite import first_not_finite
+from actlumos.runtime.text import shown
 from actlumos.stages.runs import Run
 from actlumos.stages.task import Task
 
@@ -238,7 +239,8 @@ def load_checkpoint(
     try:
         model, about = _rebuilt(read_tensors(path))
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is not a checkpoint of this kit: {_reason(error)}") from None
+        reason = _reason(error).removeprefix(f"{shown(path)} is ")
+        raise ValueError(f"{shown(path)} is not a checkpoint of this kit: {reason}") from None
     return channels_last(model.to(device or "cpu")).eval(), about
 
 
