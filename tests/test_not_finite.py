@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -190,3 +191,16 @@ def test_without_validation_nothing_is_selected(select_on: str) -> None:
 def test_selection_on_test_reports_what_the_habit_is_worth(make_run: Callable[..., Run]) -> None:
     trained = stages.ensure(make_run(select_on="test", epochs_supervised=4), "dark")
     assert trained.result["top1"] == pytest.approx(trained.history["val_top1"].max())
+
+
+def test_a_single_clip_has_no_other_to_be_told_from(make_run: Callable[..., Run]) -> None:
+    """NT-Xent of one clip is 0 whatever the weights are: such a pretraining looked finished."""
+    run = make_run()
+    first = next(clip for clip in run.manifest.clips if clip.split == "train")
+    others = tuple(clip for clip in run.manifest.clips if clip.split != "train")
+    run.__dict__["manifest"] = replace(run.manifest, clips=(first, *others))
+    with pytest.raises(ValueError, match=r"ssl-a has 1 training clip\(s\), and learns from 2 or"):
+        stages.ensure(run, "ssl-a")
+    with pytest.raises(ValueError, match="teacher learns from 2 clips a batch or more: ba"):
+        stages.ensure(make_run(batch_size=1), "ssl-a-kd")
+    assert not (run.directory / "ssl-a" / "result.json").exists()

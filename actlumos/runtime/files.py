@@ -181,7 +181,7 @@ def read_tensors(path: str | Path) -> Any:
             with warnings.catch_warnings(action="ignore"):  # of unusual, not of bad files
                 return torch.load(stream, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError:
-            reason = "it holds other things than tensors and plain values"
+            reason = "it holds more than tensors and plain values, or is another kind of file"
         except Exception as error:  # an unpickler raises anything at damaged or hostile bytes
             reason = shown(error) if isinstance(error, _BadPart) else "it cannot be read"
     raise ValueError(f"{shown(path)} is damaged, or no file of tensors: {reason}")

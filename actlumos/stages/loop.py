@@ -48,14 +48,10 @@ def fit(
         The history: one row per epoch.
 
     Raises:
-        FloatingPointError: a loss, weight or validation loss is not finite; what was saved before
-            stays, and no such weight is ever saved.
+        FloatingPointError: a loss or weight is not finite; `last.pt` keeps what was good.
     """
     model = channels_last(task.model.to(device))
-    trained = [weight for weight in model.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(
-        trained, lr=config.learning_rate, weight_decay=config.weight_decay
-    )
+    optimizer = _adamw(model, config)
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=5, factor=0.1)
     parts = {"model": model, "optimizer": optimizer, "plateau": plateau, **task.parts}
     checkpoint = Checkpoint(directory / "last.pt", key, parts, config.checkpoint_minutes)
@@ -73,6 +69,11 @@ def fit(
     if state.best is not None:
         model.load_state_dict(state.best)
     return pd.DataFrame(state.history)
+
+
+def _adamw(model: nn.Module, config: Config) -> torch.optim.Optimizer:
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    return torch.optim.AdamW(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
 
 
 @dataclass

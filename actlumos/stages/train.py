@@ -42,11 +42,7 @@ def train_arm(
     with distributed.main_first():
         clips = recipe.clips(here, needed)
         task = begin(here, name, recipe, clips, needed)
-    if len(task.clips) < recipe.smallest_batch:
-        raise ValueError(
-            f"{name} has {len(task.clips)} training clip(s) and learns from "
-            f"{recipe.smallest_batch} a batch or more"
-        )
+    _check_clips(name, len(task.clips), recipe.smallest_batch)
     task.parts |= {f"{role} clips": theirs for role, theirs in clips.items()}
     started = time.perf_counter()
     history = fit(task, config, seed=run.seed, device=run.device, directory=directory, key=key)
@@ -67,6 +63,11 @@ def train_arm(
     }
     result["seconds_with_validation_and_test"] = time.perf_counter() - started
     return distributed.from_main(lambda: _write(directory, task.model, history, result))
+
+
+def _check_clips(name: str, found: int, smallest: int) -> None:
+    if found < smallest:
+        raise ValueError(f"{name} has {found} training clip(s), and learns from {smallest} or more")
 
 
 def begin(
