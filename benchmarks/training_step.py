@@ -18,12 +18,12 @@ import time
 from collections.abc import Callable
 
 import torch
-from actlumos.stages.arms import find
-from actlumos.stages.build import build
 from torch.nn import functional as F
 
 from actlumos.config import Config, profile
 from actlumos.runtime.device import autocast, channels_last
+from actlumos.stages.arms import find
+from actlumos.stages.build import build
 
 CLASSES = 11
 VARIANTS = {
