@@ -1,7 +1,7 @@
 """Every hyperparameter, read from one ledger.
 
-`ledger.csv` has one row per hyperparameter: its value in each profile, the origin of the paper
-profile's value, the source and a note. Origins:
+`ledger.csv` has one row per hyperparameter: its value in each profile, its range (see
+`actlumos.ranges`), the origin of the paper profile's value, the source and a note. Origins:
 
     paper        the ActLumos paper says it
     prior code   public code that the method builds on: LateTemporalModeling3DCNN (R(2+1)D + BERT),
@@ -9,7 +9,8 @@ profile's value, the source and a note. Origins:
     ours         our choice, because neither says it
 
 `Config` is one column of the ledger with types. `NetworkConfig` is the part that decides a
-network's shape. Defaults are in the ledger only.
+network's shape. Defaults and ranges are in the ledger only, and every `Config` is checked against
+them when it is made: before anything is rendered, decoded or trained.
 """
 
 from __future__ import annotations
@@ -25,9 +26,20 @@ from typing import Any
 
 import pandas as pd
 
+from actlumos.ranges import problems
+
 PROFILES = ("smoke", "demo", "paper")
 ORIGINS = ("paper", "prior code", "ours")
+LARGEST_SEED = 2**32 - 1  # scikit-learn's; NumPy and PyTorch take it too
 _LEDGER = Path(__file__).with_name("ledger.csv")
+
+
+class InputError(ValueError):
+    """Several things that cannot be used, such as settings: `lines` has one sentence for each."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("; ".join(lines))
+        self.lines = lines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +126,13 @@ class Config(NetworkConfig):
     darkroom_test: int
     darkroom_b: int
 
+    def __post_init__(self) -> None:
+        """Check every value; a InputError names all that are wrong."""
+        _check_profile(self.profile)
+        kinds = {field.name: str(field.type) for field in fields(self)}
+        if wrong := problems(self, {row["name"]: row["range"] for row in _rows()}, kinds):
+            raise InputError(*wrong)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values that JSON can hold."""
         return json.loads(json.dumps(asdict(self)))
@@ -137,7 +156,7 @@ class Config(NetworkConfig):
         """A copy with some fields changed; an unknown field is an error."""
         unknown = set(changes) - {field.name for field in fields(self)}
         if unknown:
-            raise ValueError(f"unknown setting {sorted(unknown)}; see actlumos/ledger.csv")
+            raise InputError(f"unknown setting {sorted(unknown)}; see actlumos/ledger.csv")
         return replace(self, **_with_tuples(changes))
 
 
@@ -172,11 +191,22 @@ def profile(name: str = "demo", **changes: Any) -> Config:
         **changes: fields of `Config` with other values.
 
     Raises:
-        ValueError: unknown profile or field.
+        ValueError: unknown profile or field; a InputError, if values are outside their range.
     """
     _check_profile(name)
     values = {row["name"]: parse(row["name"], row[name]) for row in _rows()}
     return Config(profile=name, **values).with_(**changes)
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that not every source of random numbers takes.
+
+    Raises:
+        ValueError: it is not within 0..2^32 - 1.
+    """
+    if not 0 <= seed <= LARGEST_SEED:
+        problem = f"seed {seed} is negative" if seed < 0 else f"seed {seed} is too large"
+        raise ValueError(f"{problem}: use 0 to {LARGEST_SEED}")
 
 
 def parse(name: str, text: str) -> Any:
@@ -187,11 +217,11 @@ def parse(name: str, text: str) -> Any:
     """
     types = {field.name: str(field.type) for field in fields(Config) if field.name != "profile"}
     if name not in types:
-        raise ValueError(f"unknown setting {name!r}; see actlumos/ledger.csv")
+        raise InputError(f"unknown setting {name!r}; see actlumos/ledger.csv")
     try:
         return _PARSERS[types[name]](text)
     except (KeyError, ValueError):
-        raise ValueError(f"{name} is {types[name]}, which {text!r} is not") from None
+        raise InputError(f"{name} is {types[name]}, which {text!r} is not") from None
 
 
 def _check_profile(name: str) -> None:

@@ -193,8 +193,8 @@ def _run(
 ) -> NotebookNode:
     lines = _Lines(echo) if echo else None
     return papermill.execute_notebook(
-        notebook,
-        output,
+        _literal(notebook),
+        _literal(output),
         parameters,
         kernel_name="python3",
         language="python",
@@ -205,6 +205,11 @@ def _run(
         kernel_manager_class=_ThisInterpreter,
         resources={"metadata": {"path": str(output.parent)}},
     )
+
+
+def _literal(path: Path) -> str:
+    """The path as papermill reads it, which fills in `{name}` from the parameters."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _place(index: int, count: int | None) -> str:

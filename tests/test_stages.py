@@ -156,7 +156,7 @@ def test_bad_names_and_files_are_refused(make_run: Callable[..., Run], tmp_path:
     with pytest.raises(FileNotFoundError, match="no checkpoint at"):
         stages.load_checkpoint(tmp_path / "none.pt")
     (tmp_path / "text.pt").write_text("not a checkpoint")
-    with pytest.raises(ValueError, match="not a checkpoint of this version"):
+    with pytest.raises(ValueError, match="not a checkpoint of this kit"):
         stages.load_checkpoint(tmp_path / "text.pt")
     with pytest.raises(ValueError, match="unknown data set"):
         open_run("smoke", "kinetics")
@@ -183,7 +183,7 @@ def test_accumulation_averages_every_clip_equally() -> None:
     assert weight.item() == pytest.approx(-(2 + 6 + 9))
 
 
-def test_cosine_rises_then_falls_and_unknown_schedules_are_refused() -> None:
+def test_cosine_rises_then_falls() -> None:
     config = profile("demo", schedule="cosine", warmup=0.2, learning_rate=1.0)
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
     rates = []
@@ -191,8 +191,6 @@ def test_cosine_rises_then_falls_and_unknown_schedules_are_refused() -> None:
         loop._set_learning_rate(config, optimizer, done / 100)
         rates.append(optimizer.param_groups[0]["lr"])
     assert np.argmax(rates) == 20 and rates[0] < 0.01 and rates[-1] < 0.01
-    with pytest.raises(ValueError, match="unknown schedule 'step'"):
-        loop._set_learning_rate(replace(config, schedule="step"), optimizer, 0.5)
 
 
 def test_kinds_of_views(monkeypatch: pytest.MonkeyPatch) -> None:

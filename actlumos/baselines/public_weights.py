@@ -17,11 +17,9 @@ averaged over RGB.
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from actlumos.baselines.networks.bninception import BNInception
@@ -29,8 +27,9 @@ from actlumos.baselines.networks.frame2d import VggTower, flow_first_layer
 from actlumos.baselines.networks.inception3d import I3D
 from actlumos.baselines.networks.p3d import P3D
 from actlumos.baselines.networks.resnet3d import ResNet3D
-from actlumos.models.pretrained import Pretrained, load_pretrained
+from actlumos.models.pretrained import Pretrained, check_finite, load_pretrained
 from actlumos.models.r2plus1d import R2Plus1D
+from actlumos.runtime.files import read_tensors
 
 State = dict[str, Tensor]
 
@@ -156,18 +155,13 @@ def _find(network: nn.Module, system: str, tower: str) -> nn.Module:
 
 def _read(path: Path) -> State:
     """Names to tensors, without the wrappers that checkpoints come in."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ValueError(
-            f"{path} is damaged or holds more than tensors ({str(error).splitlines()[0]}): "
-            "download it again or, if you trust it, save its state dict alone"
-        ) from None
+    state = read_tensors(path)
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise ValueError(f"{path} holds no state dict (names to tensors)")
-    return {name.removeprefix("module."): value for name, value in state.items()}
+    check_finite(state, path)
+    return {str(name).removeprefix("module."): value for name, value in state.items()}
 
 
 def _first_layer(state: State, own: State, public: Public) -> State:

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 from actlumos import __version__
 from actlumos.cli import baselines, cost, data, tables
-from actlumos.cli.options import add_command, commas, positive, run_options
+from actlumos.cli.options import add_command, commas, path, place, positive, run_options
+from actlumos.runtime.text import shown
 
 USAGE_ERROR = 2
+BROKEN_PIPE = 128 + 13
 
 OVERVIEW = """\
 Dark video action recognition: an independent re-implementation of ActLumos.
@@ -104,7 +108,9 @@ def _evaluate(commands: argparse._SubParsersAction) -> None:
         help="which clips (default: test)",
     )
     parser.add_argument("--on", default="", metavar="NAME", help="another data set to test on")
-    parser.add_argument("--on-root", default="", metavar="DIR", help="that data set's folder")
+    parser.add_argument(
+        "--on-root", default="", type=place, metavar="DIR", help="that data set's folder"
+    )
     run_options(parser)
 
 
@@ -116,9 +122,9 @@ def _predict(commands: argparse._SubParsersAction) -> None:
         "example:\n  actlumos predict a.mp4 b.mp4 "
         "--checkpoint runs/darkroom-demo-s0/ssl-kd/checkpoint.pt --top 3",
     )
-    parser.add_argument("videos", nargs="+", type=Path, metavar="VIDEO", help="video files")
+    parser.add_argument("videos", nargs="+", type=path, metavar="VIDEO", help="video files")
     parser.add_argument(
-        "--checkpoint", required=True, type=Path, metavar="PATH", help="a trained arm's weights"
+        "--checkpoint", required=True, type=path, metavar="PATH", help="a trained arm's weights"
     )
     parser.add_argument(
         "--top", type=positive, default=5, metavar="K", help="classes to print (default: 5)"
@@ -154,18 +160,34 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code.
 
-    0: done. 1: something failed on the way (a notebook, the disk). 2: bad usage or bad input,
-    said in one line on stderr. 130: interrupted. An error that is ours to fix keeps its
-    traceback.
+    0: done. 1: something failed on the way (a notebook, the disk, a training without finite
+    numbers). 2: bad usage or bad input, said in one line on stderr, or one line for each thing.
+    130: interrupted. 141: nobody reads the output any more (`| head`). An error that is ours to
+    fix keeps its traceback.
     """
-    arguments = build_parser().parse_args(argv)
-    from actlumos.cli import commands
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal may lack letters of a name
+    with _quiet_interrupt():
+        arguments = build_parser().parse_args(argv)
+        from actlumos.cli import commands
+
+    try:
+        code = _run(commands.COMMANDS[arguments.command], arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes once more at its end, which must not meet the closed pipe again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    return code
+
+
+def _run(command: Callable[[argparse.Namespace], None], arguments: argparse.Namespace) -> int:
     from actlumos.notebooks import NotebookError
 
-    command: Callable[[argparse.Namespace], None] = commands.COMMANDS[arguments.command]
     try:
         command(arguments)
-    except (NotebookError, data.DataError) as error:
+    except (NotebookError, data.DataError, FloatingPointError) as error:
         return _say(error, 1)
     except (FileNotFoundError, NotADirectoryError) as error:
         return _say(error, USAGE_ERROR)
@@ -173,6 +195,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not _raised_by_us(error):
             raise
         return _say(error, USAGE_ERROR)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         return _say(error, 1)
     except KeyboardInterrupt:
@@ -180,8 +204,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+@contextmanager
+def _quiet_interrupt() -> Iterator[None]:
+    """End at once, without a traceback, on Ctrl-C while there is nothing to clean up yet.
+
+    Imports take seconds, and some turn a KeyboardInterrupt into an error of their own.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _say(what: object, code: int) -> int:
-    print(f"actlumos: {' '.join(str(what).split())}", file=sys.stderr)
+    """Print each line of an error that has several (`lines`), or all of it as one line."""
+    for line in getattr(what, "lines", (what,)):
+        print(f"actlumos: {shown(' '.join(str(line).split()))}", file=sys.stderr)
     return code
 
 

@@ -12,23 +12,25 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from actlumos import notebooks
 from actlumos.arms import own_name
 from actlumos.cli import baselines, cost, data
 from actlumos.cli import tables as tables_command
 from actlumos.cli.runs import open_run_of, settings_of
-from actlumos.config import Config, digest
+from actlumos.config import Config, InputError, digest
 from actlumos.data.clips import Clips
 from actlumos.data.manifest import Clip, Manifest
-from actlumos.data.video import probe
+from actlumos.data.video import VideoError, probe
+from actlumos.evaluation.evaluate import check_finite, restrict, score
 from actlumos.evaluation.evaluate import predict as logits_of
-from actlumos.evaluation.evaluate import restrict, score
 from actlumos.notebooks import StepTime
 from actlumos.report import tables
 from actlumos.report.results import load_results
 from actlumos.runtime import distributed
 from actlumos.runtime.device import pick_device
+from actlumos.runtime.text import shown
 from actlumos.stages import datasets, ensure, find, load_checkpoint
 from actlumos.stages.runs import Run, open_run
 from actlumos.views.streams import STORED
@@ -54,7 +56,7 @@ def reproduce(arguments: Namespace) -> None:
 def _reproduce(arguments: Namespace, split: int | None) -> None:
     run = open_run_of(arguments, split)
     chosen = [path.stem for path in notebooks.choose(arguments.only)]
-    print(f"{len(chosen)} notebooks into {run.directory}, on {run.device}", flush=True)
+    print(f"{len(chosen)} notebooks into {shown(run.directory)}, on {run.device}", flush=True)
     started = time.perf_counter()
     print(f"data: {run.dataset}", flush=True)
     print(f"data: {len(run.manifest)} clips of {len(run.manifest.classes)} classes", flush=True)
@@ -88,15 +90,15 @@ def _split_of(run: Run) -> dict[str, int]:
 
 
 def _echo(line: str) -> None:
-    print(line, flush=True)
+    print(shown(line), flush=True)
 
 
 def _summary(run: Run, steps: Sequence[StepTime]) -> None:
     if (run.directory / "results.json").exists():
         _results(run)
-    print(f"\nexecuted notebooks, .ipynb and .html: {run.directory / 'notebooks'}")
-    print(f"figures and tables: {run.figures}")
-    print(f"results: {run.directory / 'results.json'}\n")
+    print(f"\nexecuted notebooks, .ipynb and .html: {shown(run.directory / 'notebooks')}")
+    print(f"figures and tables: {shown(run.figures)}")
+    print(f"results: {shown(run.directory / 'results.json')}\n")
     for step in [*steps, StepTime("together", sum(step.seconds for step in steps))]:
         print(f"{step.name:<28}{step.seconds / 60:6.1f} min")
 
@@ -115,7 +117,7 @@ def train(arguments: Namespace) -> None:
         return
     result = trained.result
     print(_headline(arguments.stage, result) if "top1" in result else f"{arguments.stage}: done")
-    print(f"weights: {trained.directory / 'checkpoint.pt'}")
+    print(f"weights: {shown(trained.directory / 'checkpoint.pt')}")
 
 
 def _headline(name: str, result: dict) -> str:
@@ -130,7 +132,12 @@ def evaluate(arguments: Namespace) -> None:
     """Test a trained arm's weights and print Top-1, Top-5 and each class's share."""
     find(arguments.stage)
     run, name = open_run_of(arguments), own_name(arguments.stage)
-    model, about = load_checkpoint(run.directory / name / "checkpoint.pt", run.device)
+    path = run.directory / name / "checkpoint.pt"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no checkpoint at {path}: train it first (`actlumos train {name}` with these options)"
+        )
+    model, about = load_checkpoint(path, run.device)
     recipe = about["recipe"]
     if not about["classes"] or not recipe.classifies:
         raise ValueError(f"{name} is a pretraining or an enhancer: it has no classes to test")
@@ -144,7 +151,7 @@ def evaluate(arguments: Namespace) -> None:
     print(_headline(f"{name} on {manifest.name}, {arguments.clips}", result))
     for name, row in zip(manifest.classes, np.asarray(result["confusion"]), strict=True):
         hits = row[manifest.classes.index(name)]
-        print(f"  {name:<20}{hits:>5} of {row.sum()}")
+        print(f"  {shown(name):<20}{hits:>5} of {row.sum()}")
 
 
 def _clips_to_test(run: Run, arguments: Namespace) -> Manifest:
@@ -175,19 +182,36 @@ def _shared(manifest: Manifest, known: Sequence[str]) -> Manifest:
 
 
 def predict(arguments: Namespace) -> None:
-    """Print the most probable classes of each video."""
+    """Print the most probable classes of each video.
+
+    Raises:
+        FileNotFoundError, ValueError: no checkpoint that can name actions.
+        InputError: videos that cannot be read, after all others.
+    """
     model, about = load_checkpoint(arguments.checkpoint, pick_device())
     if not about["recipe"].classifies:
         raise ValueError(f"{arguments.checkpoint} is a pretraining: it has no classes to choose")
     if behind := set(about["recipe"].streams) & set(STORED):
         raise ValueError(f"{arguments.checkpoint} needs {', '.join(behind)} beside the frames")
+    unread = []
     for video in arguments.videos:
-        clips = _one_clip(video, about["config"])
-        logits, _ = logits_of(model, clips, about["recipe"].streams, about["config"])
-        best = torch.softmax(logits[0], dim=0).topk(min(arguments.top, len(about["classes"])))
-        print(video)
-        for probability, index in zip(best.values.tolist(), best.indices.tolist(), strict=True):
-            print(f"  {100 * probability:5.1f} %  {about['classes'][index]}", flush=True)
+        try:
+            clips = _one_clip(video, about["config"])
+            logits, _ = logits_of(model, clips, about["recipe"].streams, about["config"])
+        except VideoError as error:
+            unread.append(str(error))
+        else:
+            _print_best(video, logits, about["classes"], arguments.top)
+    if unread:
+        raise InputError(*unread)
+
+
+def _print_best(video: Path, logits: Tensor, classes: Sequence[str], top: int) -> None:
+    check_finite(logits)
+    best = torch.softmax(logits[0], dim=0).topk(min(top, len(classes)))
+    print(shown(video))
+    for probability, index in zip(best.values.tolist(), best.indices.tolist(), strict=True):
+        print(f"  {100 * probability:5.1f} %  {shown(classes[index])}", flush=True)
 
 
 def _one_clip(video: Path, config: Config) -> Clips:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 from argparse import Namespace
-from pathlib import Path
 
-from actlumos.cli.options import add_command, positive, run_options
+from actlumos.cli.options import add_command, path, place, positive, run_options
 
 EXAMPLES = """\
 examples:
@@ -71,7 +70,7 @@ def _verify(actions: argparse._SubParsersAction) -> None:
     _dataset(parser)
     parser.add_argument("--split", type=int, metavar="N", help="one split (default: all)")
     parser.add_argument(
-        "--report", type=Path, metavar="FILE", help="the JSON report (default: under data/verify/)"
+        "--report", type=path, metavar="FILE", help="the JSON report (default: under data/verify/)"
     )
     _workers(parser)
 
@@ -126,17 +125,19 @@ def _rebuild(actions: argparse._SubParsersAction) -> None:
         "--lists Dark48/annotations --out Dark48",
     )
     parser.add_argument("name", choices=("dark48",), metavar="dark48", help="the data set")
-    parser.add_argument("--kinetics", type=Path, metavar="DIR", help="folder of Kinetics-700")
-    parser.add_argument("--mit", type=Path, metavar="DIR", help="folder of Moments in Time")
+    parser.add_argument("--kinetics", type=path, metavar="DIR", help="folder of Kinetics-700")
+    parser.add_argument("--mit", type=path, metavar="DIR", help="folder of Moments in Time")
     parser.add_argument(
-        "--lists", type=Path, required=True, metavar="DIR", help="folder of Dark48's lists"
+        "--lists", type=path, required=True, metavar="DIR", help="folder of Dark48's lists"
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to make")
+    parser.add_argument("--out", type=path, required=True, metavar="DIR", help="folder to make")
 
 
 def _dataset(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="DATASET", help="see `actlumos data list`")
-    parser.add_argument("--root", default="", metavar="DIR", help="the data set's folder")
+    parser.add_argument(
+        "--root", default="", type=place, metavar="DIR", help="the data set's folder"
+    )
 
 
 def _workers(parser: argparse.ArgumentParser) -> None:

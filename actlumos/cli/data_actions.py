@@ -18,6 +18,7 @@ from actlumos.data.published.listing import LISTED
 from actlumos.data.published.rebuild import rebuild_dark48
 from actlumos.data.published.verify import verify as check_copy
 from actlumos.runtime.files import home, write_json
+from actlumos.runtime.text import shown
 from actlumos.stages.datasets import load_manifest, names, splits_of
 
 
@@ -38,14 +39,18 @@ def _show(manifest: Manifest, path: Path) -> None:
     counts = {split: manifest.select(split).counts() for split in splits}
     print(f"{'class':<24}" + "".join(f"{split:>8}" for split in splits))
     for name in manifest.classes:
-        print(f"{name:<24}" + "".join(f"{counts[split][name]:>8}" for split in splits))
+        print(f"{shown(name):<24}" + "".join(f"{counts[split][name]:>8}" for split in splits))
     totals = [len(manifest.select(split)) for split in splits]
     print(f"{'together':<24}" + "".join(f"{total:>8}" for total in totals))
     manifest.write(path)
-    print(f"clips: {manifest.root}\nmanifest: {path}\ndigest: {manifest.digest}")
+    print(f"clips: {shown(manifest.root)}\nmanifest: {shown(path)}\ndigest: {manifest.digest}")
     if manifest.left_out:
         print(f"left out as unreadable or missing: {len(manifest.left_out)} clips")
-        print("".join(f"  {name}\n" for name in manifest.left_out), end="")
+        print("".join(f"  {shown(name)}\n" for name in manifest.left_out), end="")
+
+
+def _print_lines(text: str) -> None:
+    print("\n".join(map(shown, text.split("\n"))))
 
 
 def verify(arguments: Namespace) -> None:
@@ -60,8 +65,8 @@ def verify(arguments: Namespace) -> None:
     path = arguments.report or _place("verify", arguments.name, root, ".json")
     splits = None if arguments.split is None else (arguments.split,)
     found = check_copy(arguments.name, root, splits, report=path, workers=arguments.workers)
-    print(found.summary())
-    print(f"report: {path}")
+    _print_lines(found.summary())
+    print(f"report: {shown(path)}")
     if not found.ok:
         raise DataError(f"{arguments.name} in {root} is not whole; {path} names every file")
 
@@ -77,7 +82,7 @@ def prepare(arguments: Namespace) -> None:
         place = home() / "data" / "cache"
         cache = build_cache(manifest, arguments.frame_size, place, **how)
         height, width = cache.size
-        print(f"frames: {len(manifest)} clips at {height}x{width} in {cache.directory}")
+        print(f"frames: {len(manifest)} clips at {height}x{width} in {shown(cache.directory)}")
 
 
 def leaks(arguments: Namespace) -> None:
@@ -89,7 +94,7 @@ def leaks(arguments: Namespace) -> None:
     listings = [listing for text in arguments.sets for listing in _listings(text)]
     found = find_leaks(listings)
     read = ", ".join(f"{each.name} split {each.split}" for each in listings)
-    print("\n".join(map(str, found)) or f"nothing is shared within or between {read}")
+    _print_lines("\n".join(map(str, found)) or f"nothing is shared within or between {read}")
     if found:
         raise DataError(f"{len(found)} leak(s) in {read}")
 
@@ -117,7 +122,7 @@ def rebuild(arguments: Namespace) -> None:
     found = rebuild_dark48(arguments.lists, arguments.kinetics, arguments.mit, arguments.out)
     path = found.out / "rebuild.json"
     write_json(path, {"missing": found.missing, "found": found.found, "copied": found.copied})
-    print(f"{found}\nnames of the missing: {path}")
+    _print_lines(f"{found}\nnames of the missing: {path}")
 
 
 def _root(arguments: Namespace) -> Path:

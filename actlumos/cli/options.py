@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 PROFILES = ("smoke", "demo", "paper")
 POLICIES = ("loop", "span", "pad")
@@ -35,13 +36,16 @@ def run_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="data set, see `actlumos data list` (default: darkroom, rendered here)",
     )
-    group.add_argument("--data-root", default="", metavar="DIR", help="the data set's folder")
+    group.add_argument(
+        "--data-root", default="", type=place, metavar="DIR", help="the data set's folder"
+    )
     group.add_argument(
         "--split", default="", metavar="K", help="official split (default: the data set's first)"
     )
     group.add_argument(
         "--out",
         default="",
+        type=place,
         metavar="DIR",
         help="the run's folder (default: runs/<data set>-<profile>-s<seed>, with -split<k> where "
         "there are several)",
@@ -61,7 +65,9 @@ def _pool_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="the other data set; its training clips are used (default: darkroom-b, rendered here)",
     )
-    group.add_argument("--second-root", default="", metavar="DIR", help="that data set's folder")
+    group.add_argument(
+        "--second-root", default="", type=place, metavar="DIR", help="that data set's folder"
+    )
     group.add_argument(
         "--allow-leaks", action="store_true", help="pretrain even on a pool that holds test clips"
     )
@@ -69,7 +75,9 @@ def _pool_options(parser: argparse.ArgumentParser) -> None:
 
 def _setting_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("settings that differ from the profile's")
-    group.add_argument("--weights", metavar="PATH", help="pretrained weights of the backbone")
+    group.add_argument(
+        "--weights", type=place, metavar="PATH", help="pretrained weights of the backbone"
+    )
     group.add_argument(
         "--short-clips",
         choices=POLICIES,
@@ -95,8 +103,27 @@ def _setting_options(parser: argparse.ArgumentParser) -> None:
 
 
 def commas(text: str) -> list[str]:
-    """The non-empty parts of `a,b,c`."""
-    return [part.strip() for part in text.split(",") if part.strip()]
+    """The non-empty parts of `a,b,c`, or argparse's error where there is none."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts:
+        raise argparse.ArgumentTypeError("names nothing: leave it away to mean all")
+    return parts
+
+
+def place(text: str) -> str:
+    """A path with its `~` replaced, which a shell leaves in quotes and in `--name=~/x`."""
+    try:
+        return str(Path(text).expanduser()) if text else ""
+    except RuntimeError:
+        name = Path(text).parts[0]
+        raise argparse.ArgumentTypeError(
+            f"{name} is nobody's home here: write ./{name} for a folder of that name"
+        ) from None
+
+
+def path(text: str) -> Path:
+    """As `place`, for a file or folder that is needed."""
+    return Path(place(text))
 
 
 def positive(text: str) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from actlumos.cli.options import PROFILES, add_command
+from actlumos.cli.options import PROFILES, add_command, place
 from actlumos.runtime.files import atomic_write, home
 
 if TYPE_CHECKING:
@@ -49,11 +49,16 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--runs",
         action="append",
         default=[],
+        type=place,
         metavar="DIR",
         help="a folder of runs, or one run; may be given several times (default: runs)",
     )
     parser.add_argument(
-        "--out", default="", metavar="DIR", help="where to write (default: figures/tables)"
+        "--out",
+        default="",
+        type=place,
+        metavar="DIR",
+        help="where to write (default: figures/tables)",
     )
 
 

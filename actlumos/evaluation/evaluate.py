@@ -86,13 +86,31 @@ def top_k(logits: Tensor, labels: Tensor, k: int = 1) -> float:
     return 100 * hits.float().mean().item()
 
 
+def check_finite(logits: Tensor) -> None:
+    """Refuse logits `[N, K]` of which the highest means nothing.
+
+    Raises:
+        FloatingPointError: one is NaN or infinite.
+    """
+    broken = int((~logits.isfinite().all(dim=1)).sum())
+    if broken:
+        raise FloatingPointError(
+            f"the network's output is not finite for {broken} of {len(logits)} clips: train it "
+            "again with a lower learning_rate, or with precision fp32"
+        )
+
+
 def score(logits: Tensor, labels: Tensor) -> dict[str, Any]:
     """What `result.json` holds of a test.
 
     Returns:
         top1, top5 in percent; n; interval (Wilson's 95 %); confusion (counts, rows are true
         classes, columns predictions); per_clip labels and predictions.
+
+    Raises:
+        FloatingPointError: logits that are not finite, of which the highest means nothing.
     """
+    check_finite(logits)
     predictions = logits.argmax(dim=1)
     low, high = wilson(100 * int((predictions == labels).sum()) / len(labels), len(labels))
     classes = range(logits.shape[1])

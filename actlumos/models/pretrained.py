@@ -12,7 +12,6 @@ if any, is unknown; its lineage starts from the first of IG-65M's. Nothing is do
 
 from __future__ import annotations
 
-import pickle
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,8 @@ from torch import Tensor, nn
 
 from actlumos.models.input_norm import KINETICS_MEAN, KINETICS_STD
 from actlumos.models.r2plus1d import Midplanes, R2Plus1D
-from actlumos.runtime.files import sha256
+from actlumos.runtime.files import read_tensors, sha256
+from actlumos.runtime.finite import first_not_finite
 
 Triple = tuple[float, float, float]
 
@@ -206,12 +206,23 @@ def _plain(name: str) -> str:
 
 def _read(path: Path) -> dict[str, Tensor]:
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ValueError(f"{path} is not a PyTorch state dict ({error})") from None
+        state = read_tensors(path)
+    except ValueError as error:
+        raise ValueError(f"{error}; it is not a PyTorch state dict") from None
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise ValueError(f"{path} holds no plain state dict (names to tensors)")
+    check_finite(state, path)
     return state
+
+
+def check_finite(state: dict[str, Tensor], path: Path) -> None:
+    """Refuse weights with NaN or infinity in them, of which training and tests say nothing.
+
+    Raises:
+        ValueError: names the file and the first such tensor.
+    """
+    if name := first_not_finite(state):
+        raise ValueError(f"{path} has numbers in {name} that are not finite (NaN or infinity)")
 
 
 def _check_shapes(backbone: nn.Module, state: dict[str, Tensor], path: Path) -> None:

@@ -10,14 +10,17 @@ import os
 import pickle
 import shutil
 import tempfile
+import warnings
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from actlumos.runtime.text import read_text, shown
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_NUMPYS_NO_ROOM = " requested and "  # NumPy's error for a full disk has no number
 
 
 class DiskFull(OSError):
@@ -79,15 +82,21 @@ def named_if_full(path: Path, size: int = 0) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _NO_ROOM or isinstance(error, DiskFull):
+        no_room = error.errno in _NO_ROOM or _NUMPYS_NO_ROOM in str(error)
+        if not no_room or isinstance(error, DiskFull):
             raise
-        needs = f"it needs {_megabytes(size)}, " if size else ""
-        place = next(place for place in path.absolute().parents if place.exists())
         raise DiskFull(
             f"{shown(path)} could not be written, the disk is full or your quota is used up: "
-            f"{needs}{_megabytes(shutil.disk_usage(place).free)} are free. Make room and start "
-            "again; a file of that name from before is whole"
+            f"{_room(path, size)}. Make room and start again; a file of that name from before is "
+            "whole"
         ) from error
+
+
+def _room(path: Path, size: int) -> str:
+    """How much a file needs, where that is known, and how much its disk has."""
+    needs = f"it needs {_megabytes(size)}, " if size else ""
+    place = next(place for place in path.absolute().parents if place.exists())
+    return f"{needs}{_megabytes(shutil.disk_usage(place).free)} are free"
 
 
 def _megabytes(size: int) -> str:
@@ -114,16 +123,20 @@ def save_tensors(path: str | Path, content: Any) -> None:
     """
     import torch  # takes a second to load, and most users of this module need no tensor
 
+    from actlumos.runtime.finite import named_tensors
+
+    size = sum(tensor.nbytes for _, tensor in named_tensors(content))
     try:
-        with atomic_write(path) as temporary:
+        with atomic_write(path, size) as temporary:
             torch.save(content, temporary)
     except DiskFull:
         raise
     except (OSError, RuntimeError) as error:
         raise OSError(
-            f"{path} could not be written ({_first_line(error)}): the disk may be full, or its "
-            "folder read-only. A file of that name from before is whole. Make room, or choose "
-            "another folder, and start again: training goes on from the last checkpoint"
+            f"{shown(path)} could not be written ({_first_line(error)}): the disk may be full, or "
+            f"its folder read-only ({_room(Path(path), size)}). A file of that name from before is "
+            "whole. Make room, or choose another folder, and start again: training goes on from "
+            "the last checkpoint"
         ) from error
 
 
@@ -131,17 +144,63 @@ def load_tensors(path: str | Path) -> Any:
     """Read what `save_tensors` wrote; None where there is no file, or a damaged one.
 
     A killed write damages nothing, a failing disk can; a line on the screen then says so. For
-    what can be made anew only: the next write replaces it.
+    what can be made again only: the next write replaces it.
     """
-    import torch
-
     if not Path(path).exists():
         return None
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        print(f"{path} is damaged and made anew ({_first_line(error)})", flush=True)
+        return read_tensors(path)
+    except ValueError as error:
+        made_again(path, error)
         return None
+
+
+def made_again(path: str | Path, reason: object) -> None:
+    """Say that a file is passed over and will be replaced, and why."""
+    print(f"{shown(path)} is damaged and made anew ({shown(reason)})", flush=True)
+
+
+def read_tensors(path: str | Path) -> Any:
+    """Read a file of tensors and plain values onto the CPU; nothing in it is run.
+
+    The check sums of the parts of a file, which `torch.save` writes and `torch.load` passes over,
+    are compared first: that takes about a second a gigabyte.
+
+    Raises:
+        OSError: no such file, or it may not be read.
+        ValueError: a damaged file, or another one. Why is said without PyTorch's own advice, which
+            is to load the file in a way that runs what is in it.
+    """
+    import torch
+
+    with open(path, "rb") as stream:
+        try:
+            if zipfile.is_zipfile(stream):
+                _compare_sums(stream)
+            stream.seek(0)
+            with warnings.catch_warnings(action="ignore"):  # of unusual, not of bad files
+                return torch.load(stream, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError:
+            reason = "it holds more than tensors and plain values, or is another kind of file"
+        except Exception as error:  # an unpickler raises anything at damaged or hostile bytes
+            reason = shown(error) if isinstance(error, _BadPart) else "it cannot be read"
+    raise ValueError(f"{shown(path)} is damaged, or no file of tensors: {reason}")
+
+
+class _BadPart(Exception):
+    """A part of a zip file is not what was written."""
+
+
+def _compare_sums(stream: BinaryIO) -> None:
+    with zipfile.ZipFile(stream) as parts:
+        if packed := [part for part in parts.infolist() if part.compress_type]:
+            raise _BadPart(f"its part {_part(packed[0].filename)} is compressed")
+        if wrong := parts.testzip():
+            raise _BadPart(f"the check sum of its part {_part(wrong)} is wrong")
+
+
+def _part(name: str) -> str:
+    return name.partition("/")[2]  # without the name that the file was first written under
 
 
 def _first_line(error: Exception) -> str:
@@ -168,10 +227,28 @@ def read_json(path: str | Path) -> Any:
     """
     try:
         return json.loads(read_text(path))
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(
             f"{shown(path)} is not valid JSON ({error}); delete it to make it anew"
         ) from None
+
+
+def load_json(path: str | Path) -> dict[str, Any] | None:
+    """Read what `write_json` wrote of a dictionary; None where there is no file, or a damaged one.
+
+    As `load_tensors`: a line on the screen says that it is damaged, and the next write replaces it.
+    """
+    if not Path(path).exists():
+        return None
+    try:
+        content = read_json(path)
+    except ValueError as error:
+        made_again(path, error)
+        return None
+    if not isinstance(content, dict):
+        made_again(path, f"it holds a {type(content).__name__}, not names with values")
+        return None
+    return content
 
 
 def sha256(path: str | Path) -> str:

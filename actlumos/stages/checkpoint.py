@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from typing import Any
 from torch import Tensor
 
 from actlumos.runtime import distributed
-from actlumos.runtime.files import load_tensors, save_tensors
+from actlumos.runtime.files import load_tensors, made_again, save_tensors
+from actlumos.runtime.finite import first_not_finite
 
 
 @dataclass
@@ -69,10 +71,13 @@ class Checkpoint:
             save_tensors(self.path, {"key": self.key, "state": vars(state), "parts": content})
         self._saved = time.monotonic()
 
-    def save_if_due(self, state: State) -> None:
-        """Save if the last time was long enough ago; only between two optimizer steps."""
-        if time.monotonic() - self._saved >= 60 * self.minutes:
-            self.save(state)
+    def due(self) -> bool:
+        """Whether the last save was long enough ago for one inside an epoch."""
+        return time.monotonic() - self._saved >= 60 * self.minutes
+
+    def not_finite(self) -> str:
+        """Name of the first tensor to be saved that holds NaN or infinity; empty if none does."""
+        return first_not_finite({name: part.state_dict() for name, part in self.parts.items()})
 
     def resume(self) -> State:
         """The saved state, with the parts restored; a fresh one where there is none of this key.
@@ -82,20 +87,36 @@ class Checkpoint:
         Raises:
             ValueError: another number of processes was in the middle of an epoch.
         """
+        fresh = State(processes=distributed.world_size())
         content = load_tensors(self.path)
-        if content is None or content["key"] != self.key:
-            return State(processes=distributed.world_size())
-        state = State(**content["state"])
+        if not isinstance(content, dict) or content.get("key") != self.key:
+            return fresh
+        state = self._restored(content)
+        if state is None:
+            return fresh
         if state.step and state.processes != distributed.world_size():
             raise ValueError(
                 f"{self.path} was written in the middle of an epoch by {state.processes} "
                 f"processes and cannot go on with {distributed.world_size()}: start as many "
-                "again, or delete it to train this arm anew"
+                "again, or delete it to train this arm again"
             )
-        for name, part in self.parts.items():
-            part.load_state_dict(content["parts"][name])
         state.processes = distributed.world_size()
         if distributed.is_main():
             inside = f", pass {state.step} of epoch {state.epoch + 1}" if state.step else ""
             print(f"{self.path.parent.name}: resumed after epoch {state.epoch}{inside}", flush=True)
         return state
+
+    def _restored(self, content: dict[str, Any]) -> State | None:
+        """The state, with the parts restored; None, and the parts as before, if it does not fit."""
+        before = deepcopy({name: part.state_dict() for name, part in self.parts.items()})
+        try:
+            if broken := first_not_finite(content["parts"]):
+                raise ValueError(f"{broken} is not finite")
+            for name, part in self.parts.items():
+                part.load_state_dict(content["parts"][name])
+            return State(**content["state"])
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            for name, part in self.parts.items():
+                part.load_state_dict(before[name])
+            made_again(self.path, error)
+            return None

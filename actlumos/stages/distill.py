@@ -23,7 +23,8 @@ from actlumos.data.clips import Batch, Clips
 from actlumos.models import Student
 from actlumos.models.losses import classification, distillation
 from actlumos.runtime.distributed import gather, world_size
-from actlumos.runtime.files import load_tensors, save_tensors, sweep
+from actlumos.runtime.files import load_tensors, made_again, save_tensors, sweep
+from actlumos.runtime.finite import first_not_finite
 from actlumos.stages.recipe import Needed, Trained
 from actlumos.stages.runs import Run, result_settings
 from actlumos.stages.supervised import Supervised, validation
@@ -107,8 +108,9 @@ class TeacherLogits:
 
     def __init__(self, path: Path, key: str) -> None:
         self.path, self.key = path, key
-        kept = load_tensors(path) or {}
-        self.logits: dict[int, Tensor] = kept["logits"] if kept.get("key") == key else {}
+        kept = load_tensors(path)
+        known = isinstance(kept, dict) and kept.get("key") == key
+        self.logits: dict[int, Tensor] = _checked(kept.get("logits"), path) if known else {}
         self.saved = len(self.logits)
 
     def save(self) -> None:
@@ -118,6 +120,17 @@ class TeacherLogits:
                 sweep(self.path)
                 save_tensors(self.path, {"key": self.key, "logits": self.logits})
             self.saved = len(self.logits)
+
+
+def _checked(logits: Any, path: Path) -> dict[int, Tensor]:
+    """Kept logits; none where a file with the right key holds something else."""
+    good = isinstance(logits, dict) and all(
+        isinstance(value, Tensor) and value.dim() == 2 for value in logits.values()
+    )
+    if not good or first_not_finite(logits):
+        made_again(path, "it does not hold finite logits")
+        return {}
+    return logits
 
 
 def _teacher_logits(teacher: Trained, config: Config) -> TeacherLogits | None:

@@ -12,9 +12,9 @@ from filelock import FileLock, Timeout
 from actlumos import arms
 from actlumos.config import Config, digest
 from actlumos.runtime import distributed
-from actlumos.runtime.files import read_json, sweep
-from actlumos.stages.recipe import Recipe, Trained, find
-from actlumos.stages.results import record
+from actlumos.runtime.files import load_json, sweep
+from actlumos.stages.recipe import Recipe, Trained, before, find
+from actlumos.stages.results import check_place, record
 from actlumos.stages.runs import Run, result_settings
 from actlumos.stages.train import train_arm
 
@@ -32,11 +32,16 @@ def ensure(run: Run, name: str) -> Trained:
         name: a name of `actlumos.arms.ARMS`, or `baselines/NAME` of a system.
 
     Raises:
-        ValueError: unknown arm, or one that the run's data set cannot have.
+        ValueError: unknown arm, one that the run's data set cannot have, a batch too small for it
+            or an arm that it needs, or a folder that holds another run.
+        FloatingPointError: the training got a number that is not finite.
     """
     distributed.start()
     name = arms.own_name(name)
     recipe = find(name)
+    check_place(run)
+    for each in (*before(name), name):
+        _check_batch(run, each)
     needed = {need: ensure(run, need) for need in recipe.needs}
     config = recipe.settings(run.config)
     with distributed.main_first():
@@ -51,12 +56,19 @@ def ensure(run: Run, name: str) -> Trained:
     return Trained(name, recipe, directory, result)
 
 
+def _check_batch(run: Run, name: str) -> None:
+    """Refuse what would train on nothing, before anything else is trained."""
+    recipe = find(name)
+    size, smallest = recipe.batch_size(recipe.settings(run.config)), recipe.smallest_batch
+    if size < smallest:
+        raise ValueError(f"{name} learns from {smallest} clips a batch or more: batches are {size}")
+
+
 def _finished(directory: Path, key: str) -> dict[str, Any] | None:
     """The result with this key, if there is one; the first process decides for all."""
 
     def read() -> dict[str, Any] | None:
-        path = directory / "result.json"
-        result = read_json(path) if path.exists() else {}
+        result = load_json(directory / "result.json") or {}
         return result if result.get("key") == key else None
 
     return distributed.from_main(read)

@@ -7,7 +7,6 @@ The method's own arms have theirs in `teacher.py`, `pretrain.py`, `distill.py` a
 
 from __future__ import annotations
 
-import pickle
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -18,15 +17,18 @@ from typing import Any, ClassVar
 
 import pandas as pd
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from actlumos import arms
-from actlumos.config import Config
+from actlumos.config import Config, InputError
 from actlumos.data.clips import Clips
 from actlumos.data.manifest import Manifest
 from actlumos.models.pretrained import load_pretrained
 from actlumos.models.r2plus1d import R2Plus1D
 from actlumos.runtime.device import channels_last
+from actlumos.runtime.files import read_tensors
+from actlumos.runtime.finite import first_not_finite
+from actlumos.runtime.text import shown
 from actlumos.stages.runs import Run
 from actlumos.stages.task import Task
 
@@ -231,20 +233,46 @@ def load_checkpoint(
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not a checkpoint of this package.
+        ValueError: not a checkpoint of this kit, a damaged one, or weights that are not finite.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f"no checkpoint at {path}; `actlumos train teacher` makes one")
+        raise FileNotFoundError(f"no checkpoint at {path}: `actlumos train` makes one of an arm")
     try:
-        content = torch.load(path, map_location=device or "cpu", weights_only=True)
-        about = {
-            "arm": content["arm"],
-            "recipe": find(content["arm"]),
-            "config": Config.from_dict(content["config"]),
-            "classes": tuple(content["classes"]),
-        }
-        model = about["recipe"].network(len(about["classes"]), about["config"])
-        model.load_state_dict(content["weights"])
-    except (KeyError, TypeError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
-        raise ValueError(f"{path} is not a checkpoint of this version: {error}") from None
+        model, about = _rebuilt(read_tensors(path))
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        reason = _reason(error).removeprefix(f"{shown(path)} is ")
+        raise ValueError(f"{shown(path)} is not a checkpoint of this kit: {reason}") from None
     return channels_last(model.to(device or "cpu")).eval(), about
+
+
+def _rebuilt(content: Any) -> tuple[nn.Module, dict[str, Any]]:
+    """The network that a checkpoint describes, if its tensors are the ones of that network."""
+    parts = {"arm": str, "config": dict, "classes": list | tuple, "weights": dict}
+    known = content if isinstance(content, dict) else {}
+    if lacking := [name for name, kind in parts.items() if not isinstance(known.get(name), kind)]:
+        raise ValueError(f"it does not say its {', '.join(lacking)}")
+    config, classes = Config.from_dict(content["config"]), tuple(map(str, content["classes"]))
+    recipe = find(content["arm"])
+    with torch.device("meta"):  # shapes only: what they say of memory is not yet believed
+        shapes = {k: v.shape for k, v in recipe.network(len(classes), config).state_dict().items()}
+    _check_weights(content["weights"], shapes)
+    model = recipe.network(len(classes), config)
+    model.load_state_dict(content["weights"])
+    return model, {"arm": content["arm"], "recipe": recipe, "config": config, "classes": classes}
+
+
+def _check_weights(weights: Mapping[str, Tensor], shapes: Mapping[str, torch.Size]) -> None:
+    """Names, shapes, whole memory behind each tensor, and finite numbers."""
+    wrong = [name for name in shapes if name not in weights or weights[name].shape != shapes[name]]
+    wrong += [name for name in weights if name not in shapes or not weights[name].is_contiguous()]
+    if wrong:
+        raise ValueError(f"{len(wrong)} tensors are not those of its network, first {wrong[0]!r}")
+    if name := first_not_finite(weights):
+        raise ValueError(f"{name} holds numbers that are not finite (NaN or infinity)")
+
+
+def _reason(error: Exception) -> str:
+    """What was wrong, in one line and without the file's own words where they say nothing."""
+    if type(error) in (ValueError, InputError):
+        return " ".join(str(error).split())
+    return "its settings or weights are of another kind"

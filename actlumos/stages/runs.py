@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from actlumos.config import Config, profile
+from actlumos.config import Config, check_seed, profile
 from actlumos.darkroom.build import backgrounds, render
 from actlumos.data.cache import ClipCache, build_cache, fill
 from actlumos.data.channels import ChannelCache, StackedClips
@@ -216,10 +216,10 @@ def open_run(
         **changes: single settings of the profile with other values.
 
     Raises:
-        ValueError: unknown profile, data set, split or setting, or a negative seed.
+        ValueError: unknown profile, data set, split or setting, a value outside its range, or a
+            seed that is negative or too large.
     """
-    if seed < 0:
-        raise ValueError(f"seed {seed} is negative: use 0 or more")
+    check_seed(seed)
     split = splits_of(dataset)[0] if split is None else split
     check_split(dataset, split)
     check_split(second, splits_of(second)[0])

@@ -32,12 +32,17 @@ def train_arm(
     Args:
         config: the run's settings with the arm's own.
         key: identifies all that decides the weights.
+
+    Raises:
+        ValueError: fewer training clips than the smallest batch that this arm can learn from.
+        FloatingPointError: see `fit`; nothing is written then.
     """
     directory = run.directory / name
     here = replace(run, config=config) if config != run.config else run
     with distributed.main_first():
         clips = recipe.clips(here, needed)
         task = begin(here, name, recipe, clips, needed)
+    _check_clips(name, len(task.clips), recipe.smallest_batch)
     task.parts |= {f"{role} clips": theirs for role, theirs in clips.items()}
     started = time.perf_counter()
     history = fit(task, config, seed=run.seed, device=run.device, directory=directory, key=key)
@@ -58,6 +63,11 @@ def train_arm(
     }
     result["seconds_with_validation_and_test"] = time.perf_counter() - started
     return distributed.from_main(lambda: _write(directory, task.model, history, result))
+
+
+def _check_clips(name: str, found: int, smallest: int) -> None:
+    if found < smallest:
+        raise ValueError(f"{name} has {found} training clip(s), and learns from {smallest} or more")
 
 
 def begin(

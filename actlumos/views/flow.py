@@ -37,7 +37,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from actlumos.runtime.files import sha256
+from actlumos.runtime.files import read_tensors, sha256
 from actlumos.views import enhance
 from actlumos.views.augment import Crop, apply_crop
 from actlumos.views.frames import enhance_frames
@@ -240,7 +240,10 @@ def _raft(frames: np.ndarray, step: int, weights: str | Path) -> np.ndarray:
     from torchvision.models.optical_flow import raft_small  # a second to import, and rarely used
 
     network = raft_small().eval()
-    network.load_state_dict(torch.load(_raft_weights(weights), weights_only=True))
+    try:
+        network.load_state_dict(read_tensors(_raft_weights(weights)))
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"{weights} holds other weights than RAFT-small's") from error
     height, width = frames.shape[1:3]
     size = [max(128, -(-side // 8) * 8) for side in (height, width)]
     back = torch.tensor([width / size[1], height / size[0]]).view(1, 2, 1, 1)

@@ -25,13 +25,15 @@ one small network learns what three in a row would do. It is not used afterwards
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from actlumos.models.pretrained import check_finite
+from actlumos.runtime.files import read_tensors
 
 ITERATIONS = 8
 
@@ -240,14 +242,15 @@ def load_public(net: CurveNet | SciEnhancer, path: str | Path) -> None:
     if not Path(path).is_file():
         raise FileNotFoundError(f"no weights at {path}: give the path of a published file")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = read_tensors(path)
         if isinstance(net, SciEnhancer):
             state = {k: v for k, v in state.items() if not k.startswith("enhance.blocks.")}
             mine = (k for k in state if k.startswith("enhance."))
             state = {k.removeprefix("enhance."): state[k] for k in mine}
         net.load_state_dict(state)
-    except (RuntimeError, TypeError, AttributeError, EOFError, pickle.UnpicklingError) as error:
+    except (AttributeError, RuntimeError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[-1].strip()
         raise ValueError(
             f"{path} holds no weights of this {type(net).__name__}: {reason}"
         ) from None
+    check_finite(state, Path(path))
