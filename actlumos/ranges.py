@@ -16,10 +16,7 @@ import math
 import operator
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from actlumos.config import Config
+from typing import Any
 
 _LIMITS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 _LIMIT = re.compile(r"(>=|<=|>|<)(\S+)")
@@ -28,11 +25,11 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
 }  # fmt: skip
 
 
-def problems(config: Config, ranges: Mapping[str, str], kinds: Mapping[str, str]) -> list[str]:
+def problems(config: Any, ranges: Mapping[str, str], kinds: Mapping[str, str]) -> list[str]:
     """One sentence for each setting that cannot be used; empty if all can.
 
     Args:
-        config: the settings.
+        config: the settings, a `Config`; `config.py` imports this module, not the reverse.
         ranges: range of each setting.
         kinds: type of each setting, as it is written at its field.
     """
@@ -100,7 +97,7 @@ def _is_a(value: Any, kind: str) -> bool:
     return isinstance(value, _KINDS[kind]) and isinstance(value, bool) == (kind == "bool")
 
 
-def _contradictions(config: Config, wrong: set[str]) -> Iterator[str]:
+def _contradictions(config: Any, wrong: set[str]) -> Iterator[str]:
     """Settings, each within its range, that do not go together; none that is `wrong` already."""
     if not {"crop_size", "frame_size"} & wrong:
         yield from _sizes(config, wrong)
@@ -113,7 +110,7 @@ def _contradictions(config: Config, wrong: set[str]) -> Iterator[str]:
         yield "flow_method is 'raft': set flow_weights to the path of its weights too"
 
 
-def _sizes(config: Config, wrong: set[str]) -> Iterator[str]:
+def _sizes(config: Any, wrong: set[str]) -> Iterator[str]:
     (height, width), (rows, columns) = config.crop_size, config.frame_size
     if height > rows or width > columns:
         frame = f"frame_size {rows}x{columns} (height x width)"

@@ -196,6 +196,20 @@ def test_evaluate_repeats_what_training_measured(
     assert "20 clips" in capsys.readouterr().out
 
 
+def test_all_clips_of_a_folder_too_small_to_divide_are_tested(
+    trained: list[str], tiny_videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("left", "right"):
+        (tmp_path / name).mkdir()
+        for number in range(2):
+            shutil.copy(tiny_videos / name / f"{name}_{number}_1.mp4", tmp_path / name)
+    elsewhere = ["--on", "folder", "--on-root", str(tmp_path)]
+    assert main(["evaluate", "dark", *elsewhere, "--clips", "all", *trained]) == 0
+    assert "4 clips" in capsys.readouterr().out
+    assert main(["evaluate", "dark", *elsewhere, *trained]) == 2
+    assert "too few" in error_line(capsys)
+
+
 def test_elsewhere_only_shared_classes_count(
     trained: list[str], tiny_videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

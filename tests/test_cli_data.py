@@ -12,8 +12,9 @@ from test_rebuild import make_sources
 from test_verify import make_copy
 
 from actlumos.cli import build_parser, main
-from actlumos.cli.data import DataError, data
+from actlumos.cli.data import data
 from actlumos.cli.data_actions import ACTIONS
+from actlumos.cli.options import DataError
 from actlumos.data.manifest import Manifest
 
 

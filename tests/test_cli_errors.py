@@ -18,7 +18,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 from actlumos.cli import commands as carried_out
 from actlumos.cli import main, options
 from actlumos.notebooks import execute
-from actlumos.runtime.files import load_tensors, read_json, save_tensors, write_json
+from actlumos.runtime.files import read_json, write_json
+from actlumos.runtime.tensors import load_tensors, save_tensors
 
 COMMAND = [sys.executable, "-m", "actlumos"]
 ROOT = Path(__file__).resolve().parents[1]

@@ -18,15 +18,8 @@ import torch
 from actlumos import stages
 from actlumos.cli import main
 from actlumos.runtime import files
-from actlumos.runtime.files import (
-    atomic_write,
-    load_json,
-    load_tensors,
-    read_json,
-    read_tensors,
-    save_tensors,
-    write_json,
-)
+from actlumos.runtime.files import atomic_write, load_json, read_json, write_json
+from actlumos.runtime.tensors import load_tensors, read_tensors, save_tensors
 from actlumos.stages.checkpoint import Checkpoint, State
 from actlumos.stages.distill import TeacherLogits
 from actlumos.stages.recipe import load_checkpoint

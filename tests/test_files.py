@@ -10,16 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from actlumos.runtime.files import (
-    atomic_write,
-    home,
-    load_tensors,
-    read_json,
-    save_tensors,
-    sha256,
-    sweep,
-    write_json,
-)
+from actlumos.runtime.files import atomic_write, home, read_json, sha256, sweep, write_json
+from actlumos.runtime.tensors import load_tensors, save_tensors
 
 
 def test_an_error_while_writing_keeps_the_old_file(tmp_path: Path) -> None:
@@ -69,7 +61,7 @@ def test_tensors_round_trip_and_damage_is_reported(
 
 WRITE_TWICE = """
 import resource, sys, torch
-from actlumos.runtime.files import save_tensors
+from actlumos.runtime.tensors import save_tensors
 path, limit = sys.argv[1], int(sys.argv[2])
 save_tensors(path, torch.ones(1000))
 if limit:

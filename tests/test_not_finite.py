@@ -16,8 +16,7 @@ from actlumos.baselines.public_weights import load_public
 from actlumos.evaluation.evaluate import score
 from actlumos.models.pretrained import load_pretrained
 from actlumos.models.r2plus1d import R2Plus1D
-from actlumos.runtime.files import load_tensors, save_tensors
-from actlumos.runtime.finite import first_not_finite
+from actlumos.runtime.tensors import first_not_finite, load_tensors, save_tensors
 from actlumos.stages import loop
 from actlumos.stages.checkpoint import State
 from actlumos.stages.recipe import load_checkpoint

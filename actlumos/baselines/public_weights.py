@@ -29,7 +29,7 @@ from actlumos.baselines.networks.p3d import P3D
 from actlumos.baselines.networks.resnet3d import ResNet3D
 from actlumos.models.pretrained import Pretrained, check_finite, load_pretrained
 from actlumos.models.r2plus1d import R2Plus1D
-from actlumos.runtime.files import read_tensors
+from actlumos.runtime.tensors import read_tensors
 
 State = dict[str, Tensor]
 

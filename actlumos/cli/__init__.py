@@ -18,7 +18,7 @@ from typing import NoReturn
 
 from actlumos import __version__
 from actlumos.cli import baselines, cost, data, tables
-from actlumos.cli.options import add_command, commas, path, place, positive, run_options
+from actlumos.cli.options import DataError, add_command, commas, path, place, positive, run_options
 from actlumos.runtime.text import shown
 
 USAGE_ERROR = 2
@@ -187,7 +187,7 @@ def _run(command: Callable[[argparse.Namespace], None], arguments: argparse.Name
 
     try:
         command(arguments)
-    except (NotebookError, data.DataError, FloatingPointError) as error:
+    except (NotebookError, DataError, FloatingPointError) as error:
         return _say(error, 1)
     except (FileNotFoundError, NotADirectoryError) as error:
         return _say(error, USAGE_ERROR)

@@ -157,8 +157,10 @@ def evaluate(arguments: Namespace) -> None:
 def _clips_to_test(run: Run, arguments: Namespace) -> Manifest:
     manifest = run.manifest
     if arguments.on:
-        place = run.directory / "on" / f"{arguments.on}-{digest(arguments.on_root)}"
-        manifest = open_run(run.config.profile, arguments.on, arguments.on_root, place).manifest
+        divide = arguments.clips != "all"
+        place = run.directory / "on" / f"{arguments.on}-{digest(arguments.on_root, divide)}"
+        other = arguments.on, arguments.on_root, place
+        manifest = open_run(run.config.profile, *other, divide=divide).manifest
     return manifest if arguments.clips == "all" else manifest.select(arguments.clips)
 
 

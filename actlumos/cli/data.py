@@ -16,10 +16,6 @@ examples:
 """
 
 
-class DataError(Exception):
-    """A check was carried out and its answer is no (exit code 1, as for a failed notebook)."""
-
-
 def add(commands: argparse._SubParsersAction) -> None:
     """The `data` command with its actions."""
     summary = "list, make, verify or prepare a data set"

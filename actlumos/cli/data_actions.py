@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
-from actlumos.cli.data import DataError
+from actlumos.cli.options import DataError
 from actlumos.cli.runs import open_run_of
 from actlumos.data.cache import build_cache
 from actlumos.data.manifest import Manifest

@@ -9,6 +9,10 @@ PROFILES = ("smoke", "demo", "paper")
 POLICIES = ("loop", "span", "pad")
 
 
+class DataError(Exception):
+    """A check was carried out and its answer is no (exit code 1, as for a failed notebook)."""
+
+
 def add_command(
     commands: argparse._SubParsersAction, name: str, summary: str, epilog: str
 ) -> argparse.ArgumentParser:

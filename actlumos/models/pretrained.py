@@ -22,8 +22,8 @@ from torch import Tensor, nn
 
 from actlumos.models.input_norm import KINETICS_MEAN, KINETICS_STD
 from actlumos.models.r2plus1d import Midplanes, R2Plus1D
-from actlumos.runtime.files import read_tensors, sha256
-from actlumos.runtime.finite import first_not_finite
+from actlumos.runtime.files import sha256
+from actlumos.runtime.tensors import first_not_finite, read_tensors
 
 Triple = tuple[float, float, float]
 

@@ -7,15 +7,12 @@ import glob
 import hashlib
 import json
 import os
-import pickle
 import shutil
 import tempfile
-import warnings
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from actlumos.runtime.text import read_text, shown
 
@@ -87,12 +84,12 @@ def named_if_full(path: Path, size: int = 0) -> Iterator[None]:
             raise
         raise DiskFull(
             f"{shown(path)} could not be written, the disk is full or your quota is used up: "
-            f"{_room(path, size)}. Make room and start again; a file of that name from before is "
-            "whole"
+            f"{free_room(path, size)}. Make room and start again; a file of that name from before "
+            "is whole"
         ) from error
 
 
-def _room(path: Path, size: int) -> str:
+def free_room(path: Path, size: int) -> str:
     """How much a file needs, where that is known, and how much its disk has."""
     needs = f"it needs {_megabytes(size)}, " if size else ""
     place = next(place for place in path.absolute().parents if place.exists())
@@ -114,96 +111,16 @@ def sweep(path: str | Path) -> None:
         leftover.unlink(missing_ok=True)
 
 
-def save_tensors(path: str | Path, content: Any) -> None:
-    """Write what `torch.save` can write, atomically: the old file stays until the new one is whole.
-
-    Raises:
-        OSError: the disk is full, read-only or forbidden. PyTorch's own error for a full disk is a
-            RuntimeError about a zip writer that names no file.
-    """
-    import torch  # takes a second to load, and most users of this module need no tensor
-
-    from actlumos.runtime.finite import named_tensors
-
-    size = sum(tensor.nbytes for _, tensor in named_tensors(content))
-    try:
-        with atomic_write(path, size) as temporary:
-            torch.save(content, temporary)
-    except DiskFull:
-        raise
-    except (OSError, RuntimeError) as error:
-        raise OSError(
-            f"{shown(path)} could not be written ({_first_line(error)}): the disk may be full, or "
-            f"its folder read-only ({_room(Path(path), size)}). A file of that name from before is "
-            "whole. Make room, or choose another folder, and start again: training goes on from "
-            "the last checkpoint"
-        ) from error
-
-
-def load_tensors(path: str | Path) -> Any:
-    """Read what `save_tensors` wrote; None where there is no file, or a damaged one.
-
-    A killed write damages nothing, a failing disk can; a line on the screen then says so. For
-    what can be made again only: the next write replaces it.
-    """
-    if not Path(path).exists():
-        return None
-    try:
-        return read_tensors(path)
-    except ValueError as error:
-        made_again(path, error)
-        return None
-
-
 def made_again(path: str | Path, reason: object) -> None:
     """Say that a file is passed over and will be replaced, and why."""
     print(f"{shown(path)} is damaged and made anew ({shown(reason)})", flush=True)
 
 
-def read_tensors(path: str | Path) -> Any:
-    """Read a file of tensors and plain values onto the CPU; nothing in it is run.
-
-    The check sums of the parts of a file, which `torch.save` writes and `torch.load` passes over,
-    are compared first: that takes about a second a gigabyte.
-
-    Raises:
-        OSError: no such file, or it may not be read.
-        ValueError: a damaged file, or another one. Why is said without PyTorch's own advice, which
-            is to load the file in a way that runs what is in it.
-    """
-    import torch
-
-    with open(path, "rb") as stream:
-        try:
-            if zipfile.is_zipfile(stream):
-                _compare_sums(stream)
-            stream.seek(0)
-            with warnings.catch_warnings(action="ignore"):  # of unusual, not of bad files
-                return torch.load(stream, map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError:
-            reason = "it holds more than tensors and plain values, or is another kind of file"
-        except Exception as error:  # an unpickler raises anything at damaged or hostile bytes
-            reason = shown(error) if isinstance(error, _BadPart) else "it cannot be read"
-    raise ValueError(f"{shown(path)} is damaged, or no file of tensors: {reason}")
+  # without the name that the file was first written under
 
 
-class _BadPart(Exception):
-    """A part of a zip file is not what was written."""
-
-
-def _compare_sums(stream: BinaryIO) -> None:
-    with zipfile.ZipFile(stream) as parts:
-        if packed := [part for part in parts.infolist() if part.compress_type]:
-            raise _BadPart(f"its part {_part(packed[0].filename)} is compressed")
-        if wrong := parts.testzip():
-            raise _BadPart(f"the check sum of its part {_part(wrong)} is wrong")
-
-
-def _part(name: str) -> str:
-    return name.partition("/")[2]  # without the name that the file was first written under
-
-
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, or the name of its type."""
     return (str(error).splitlines() or [type(error).__name__])[0].strip()
 
 

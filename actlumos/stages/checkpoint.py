@@ -17,8 +17,8 @@ from typing import Any
 from torch import Tensor
 
 from actlumos.runtime import distributed
-from actlumos.runtime.files import load_tensors, made_again, save_tensors
-from actlumos.runtime.finite import first_not_finite
+from actlumos.runtime.files import made_again
+from actlumos.runtime.tensors import first_not_finite, load_tensors, save_tensors
 
 
 @dataclass

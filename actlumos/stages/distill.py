@@ -23,8 +23,8 @@ from actlumos.data.clips import Batch, Clips
 from actlumos.models import Student
 from actlumos.models.losses import classification, distillation
 from actlumos.runtime.distributed import gather, world_size
-from actlumos.runtime.files import load_tensors, made_again, save_tensors, sweep
-from actlumos.runtime.finite import first_not_finite
+from actlumos.runtime.files import made_again, sweep
+from actlumos.runtime.tensors import first_not_finite, load_tensors, save_tensors
 from actlumos.stages.recipe import Needed, Trained
 from actlumos.stages.runs import Run, result_settings
 from actlumos.stages.supervised import Supervised, validation

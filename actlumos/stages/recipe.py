@@ -26,8 +26,7 @@ from actlumos.data.manifest import Manifest
 from actlumos.models.pretrained import load_pretrained
 from actlumos.models.r2plus1d import R2Plus1D
 from actlumos.runtime.device import channels_last
-from actlumos.runtime.files import read_tensors
-from actlumos.runtime.finite import first_not_finite
+from actlumos.runtime.tensors import first_not_finite, read_tensors
 from actlumos.runtime.text import shown
 from actlumos.stages.runs import Run
 from actlumos.stages.task import Task

@@ -16,7 +16,8 @@ from actlumos.data.clips import Clips
 from actlumos.evaluation import cost
 from actlumos.evaluation.evaluate import predict, score
 from actlumos.runtime import distributed
-from actlumos.runtime.files import atomic_write, save_tensors, write_json
+from actlumos.runtime.files import atomic_write, write_json
+from actlumos.runtime.tensors import save_tensors
 from actlumos.stages.loop import fit
 from actlumos.stages.recipe import Needed, Recipe, title
 from actlumos.stages.results import provenance

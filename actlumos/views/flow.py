@@ -37,7 +37,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from actlumos.runtime.files import read_tensors, sha256
+from actlumos.runtime.files import sha256
+from actlumos.runtime.tensors import read_tensors
 from actlumos.views import enhance
 from actlumos.views.augment import Crop, apply_crop
 from actlumos.views.frames import enhance_frames

@@ -33,7 +33,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from actlumos.models.pretrained import check_finite
-from actlumos.runtime.files import read_tensors
+from actlumos.runtime.tensors import read_tensors
 
 ITERATIONS = 8
 
