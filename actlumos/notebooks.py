@@ -56,7 +56,9 @@ class _Patient(AsyncZMQSocketChannel):
     lasts until the timeout although the reply is there (seen in one of two runs of `interact`).
     """
 
-    async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:
+    async def get_msg(  # type: ignore[override]  # a coroutine, as jupyter-client's own override
+        self, timeout: float | None = None
+    ) -> dict[str, Any]:
         """The next message; raises `queue.Empty` after `timeout` seconds without one."""
         deadline = time.monotonic() + (math.inf if timeout is None else timeout)
         while (left := deadline - time.monotonic()) > 0.2:

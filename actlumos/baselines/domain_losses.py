@@ -5,6 +5,8 @@ Pure functions of tensors, for a recogniser that has labels of normal-light clip
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -49,7 +51,7 @@ def darken(clip: Tensor, luma: Tensor, generator: torch.Generator | None = None)
     """
     if luma.shape != clip.shape[:1]:
         raise ValueError(f"need one luma per clip, [{len(clip)}], got {list(luma.shape)}")
-    draw = {"generator": generator, "device": clip.device, "dtype": clip.dtype}
+    draw: dict[str, Any] = {"generator": generator, "device": clip.device, "dtype": clip.dtype}
     shape = (len(clip), 1, 1, 1, 1)
     camera, deviation = (
         low + (high - low) * torch.rand(shape, **draw) for low, high in (CAMERA_GAMMA, NOISE)

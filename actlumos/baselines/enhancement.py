@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -56,7 +56,7 @@ class Enhancer(Supervised):
         return Task(model, loss, clips["train"], self.epochs(config), self.batch_size(config))
 
 
-def take_enhancer(model: nn.Module, needed: Mapping[str, nn.Module]) -> None:
+def take_enhancer(model: Any, needed: Mapping[str, Any]) -> None:
     """Copy the trained enhancer, the only network of `needed`, into the frozen one of `model`."""
     (trained,) = needed.values()
     model.enhancer.net.load_state_dict(trained.enhancer.state_dict())

@@ -31,6 +31,7 @@ class DiffusionLearner(nn.Module):
     def forward(self, dark: Tensor, normal: Tensor | None = None) -> Tensor:
         """Dark and normal-light clips to the loss; in evaluation mode, dark clip to enhanced."""
         if self.training:
+            assert normal is not None, "training needs the clips in normal light"
             return training_loss(self.enhancer, dark, normal)
         same = torch.Generator(dark.device).manual_seed(0)
         return enhance(self.enhancer, dark, self.steps, same)

@@ -31,7 +31,7 @@ class FusedNet(Teacher):
         super().__init__(num_classes, config, **options)
         del self.projector
 
-    def forward(self, *streams: Tensor) -> Tensor:
+    def forward(self, *streams: Tensor) -> Tensor:  # type: ignore[override]  # one loss: logits
         """One clip `[B, 3, T, H, W]` in 0..1 per stream, to logits `[B, K]`."""
         return self.classify(self.embed(*streams))
 

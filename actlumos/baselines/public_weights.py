@@ -140,7 +140,7 @@ def load_public(
 
 def _find(network: nn.Module, system: str, tower: str) -> nn.Module:
     """The one backbone of a network, or that of the named tower."""
-    kinds = (R2Plus1D, *PUBLIC)
+    kinds: tuple[type[nn.Module], ...] = (R2Plus1D, *PUBLIC)
     found = {name: m for name, m in network.named_modules() if isinstance(m, kinds)}
     if len(found) == 1 and tower == "rgb":
         return next(iter(found.values()))

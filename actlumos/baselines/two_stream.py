@@ -44,5 +44,5 @@ def late_fusion_terms(output: Scores, label: Tensor, config: Config) -> Terms:
         output: of `TwoStream`.
         label: int64 `[B]`.
     """
-    loss = sum(F.cross_entropy(logits.float(), label) for logits in output.towers)
-    return cross_entropy(output, label, config) | {"loss": loss}
+    rgb, flow = (F.cross_entropy(logits.float(), label) for logits in output.towers)
+    return cross_entropy(output, label, config) | {"loss": rgb + flow}

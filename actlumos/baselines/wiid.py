@@ -86,9 +86,14 @@ class Aligner(nn.Module):
         views = torch.cat([clip, darkened, dark, self.enhancer(dark)])
         features = torch.stack(self.embed(views).chunk(4), dim=1)
         projected = self.projector(features.flatten(0, 1))
-        pair = (flat.unflatten(0, (-1, 4)) for flat in (projected, self.predictor(projected)))
-        logits = (self.net.classify(features[:, view]) for view in (0, 1))
-        return AlignerOutput(*logits, features, *pair)
+        predicted = self.predictor(projected)
+        return AlignerOutput(
+            logits=self.net.classify(features[:, 0]),
+            darkened=self.net.classify(features[:, 1]),
+            features=features,
+            projections=projected.unflatten(0, (-1, 4)),
+            predictions=predicted.unflatten(0, (-1, 4)),
+        )
 
 
 def _two_layers(width: int, out: int) -> nn.Sequential:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from textwrap import fill
+from typing import Any
 
 import pandas as pd
 
@@ -41,7 +42,7 @@ COMPARE_NOTES = (
 
 def _say(label: str, text: str) -> None:
     """Print a paragraph with its label in the margin; "Zero-DCE" stays on one line."""
-    margins = {"initial_indent": f"{label:<11}", "subsequent_indent": " " * 11}
+    margins: dict[str, Any] = {"initial_indent": f"{label:<11}", "subsequent_indent": " " * 11}
     print(fill(text, 100, break_on_hyphens=False, **margins))
 
 

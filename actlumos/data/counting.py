@@ -76,7 +76,7 @@ def _own_length(stream: av.VideoStream) -> Fraction | None:
     for key, text in stream.metadata.items():
         if key.partition("-")[0] == "DURATION" and (ends := _seconds(text)):
             return ends - max(begin, 0)
-    return stream.duration * stream.time_base if stream.duration else None
+    return stream.duration * stream.time_base if stream.duration and stream.time_base else None
 
 
 def _seconds(text: str) -> Fraction | None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from typing import Any
 
 import av
 import cv2
@@ -43,7 +44,7 @@ def to_rgb(
     """
     planar = converter.reformat(frame, width, height, "gbrp", interpolation=_EXACT, threads=1)
     green, blue, red = (
-        np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:height, :width]
+        np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:height, :width]
         for plane in planar.planes
     )
     return cv2.merge([red, green, blue])
@@ -51,7 +52,8 @@ def to_rgb(
 
 def display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
     """The nine numbers a b u c d v x y w of the frame's display matrix, None without one."""
-    found = frame.side_data.get(Type.DISPLAYMATRIX)
+    data: Any = frame.side_data  # by `Type`, which PyAV's stub does not say
+    found = data.get(Type.DISPLAYMATRIX)
     return struct.unpack("=9i", bytes(found)) if found is not None else None
 
 

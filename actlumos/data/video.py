@@ -16,13 +16,13 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
 
 from actlumos.data.errors import VideoError, damaged, past_the_end
-from actlumos.data.film import Film, opened
+from actlumos.data.film import opened
 from actlumos.data.pictures import PictureFolder
 from actlumos.data.seeking import far, sought
 
@@ -152,8 +152,19 @@ def _decoded(path: str | Path, needed: list[int]) -> dict[int, np.ndarray]:
         raise past_the_end(path, needed[-1], seen, source.claim(seen)[0])
 
 
+class _Source(Protocol):
+    """What `Film` and `PictureFolder` share; either takes only the frames that it gives."""
+
+    fps: float
+
+    def __iter__(self) -> Iterator[Any]: ...
+    def picture(self, frame: Any, /) -> np.ndarray: ...
+    def shape(self, frame: Any, /) -> tuple[int, ...]: ...
+    def claim(self, frames: int) -> tuple[int, bool]: ...
+
+
 @contextmanager
-def _source(path: str | Path) -> Iterator[Film | PictureFolder]:
+def _source(path: str | Path) -> Iterator[_Source]:
     """The clip at `path`, opened."""
     if Path(path).is_dir():
         yield PictureFolder(Path(path))

@@ -80,7 +80,7 @@ def family_tree(systems: Sequence[Card]) -> Figure:
         for node in row:
             node.x += left
             if node.system:
-                _system(axis, node, heights[year])
+                _system(axis, node.system, node.x, heights[year])
     _lines(axis, rows, heights)
     handles = [Line2D([], [], color=colour, marker="s", linestyle="", markersize=6, label=status)
                for status, (colour, _) in LOOKS.items()]
@@ -89,12 +89,12 @@ def family_tree(systems: Sequence[Card]) -> Figure:
     return figure
 
 
-def _system(axis: Axes, node: Node, y: float) -> None:
-    title, _, rest = node.system.title.partition(" (")
+def _system(axis: Axes, system: Card, x: float, y: float) -> None:
+    title, _, rest = system.title.partition(" (")
     lines = [title] if not rest else [title, f"({rest}"]
-    _box(axis, node.x, y, BOX, 0.36, LOOKS[node.system.status][0])
+    _box(axis, x, y, BOX, 0.36, LOOKS[system.status][0])
     own = title.startswith("ActLumos")
-    axis.text(node.x, y, "\n".join(lines), ha="center", va="center", fontsize=6.5,
+    axis.text(x, y, "\n".join(lines), ha="center", va="center", fontsize=6.5,
               weight="bold" if own else "normal", linespacing=1.15)
 
 
@@ -160,7 +160,7 @@ def _row(number: float) -> float:
 def _arrow_heights(block: Block, following: Block) -> list[float]:
     """One arrow a stream, and a single one where the streams have met."""
     rows = sorted(set(block.rows) & set(following.rows))
-    return [_row(np.mean(rows))] if block.joined else [_row(row) for row in rows]
+    return [_row(float(np.mean(rows)))] if block.joined else [_row(row) for row in rows]
 
 
 def _draw_block(axis: Axes, block: Block, x: float, width: float, colour: str) -> None:

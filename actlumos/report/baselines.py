@@ -64,7 +64,7 @@ def size_table(systems: Sequence[Card], sizes: Mapping[str, tuple[int, float]]) 
     rows = []
     for system in systems:
         params, gmacs = sizes[system.name]
-        about = {"name": system.name, "year": system.year or MISSING}
+        about: dict[str, Any] = {"name": system.name, "year": system.year or MISSING}
         about |= {"streams": streams_of(system), "status": system.status}
         about |= {"counted (M)": f"{params / 1e6:6.2f}"}
         about |= {"printed (M)": printed_params(system), "GMACs a clip": f"{gmacs:6.1f}"}

@@ -17,6 +17,7 @@ from actlumos.report.style import (
     PAGE,
     as_pixels,
     new_figure,
+    set_padding,
     show_frame,
     styled,
 )
@@ -48,7 +49,7 @@ def intensity_histograms(
     """
     figure = new_figure(COLUMN, 0.72 * len(values) + 0.4)
     axes = figure.subplots(len(values), 1, sharex=True, squeeze=False)[:, 0]
-    figure.get_layout_engine().set(h_pad=0.01, hspace=0.02)
+    set_padding(figure, h_pad=0.01, hspace=0.02)
     bins = np.linspace(0, top, 65)
     for index, (axis, (name, array)) in enumerate(zip(axes, values.items(), strict=True)):
         colour = COLOURS[index % (len(COLOURS) - 1)]

@@ -19,6 +19,7 @@ from actlumos.report.style import (
     new_figure,
     printable,
     row_label,
+    set_padding,
     show_frame,
     styled,
 )
@@ -32,7 +33,7 @@ def frame_axes(figure: Figure, rows: int, columns: int, gap_after: int = 0) -> n
     widths = [1.0] * columns
     if gap_after:
         widths.insert(gap_after, SPACER)
-    figure.get_layout_engine().set(w_pad=0.015, h_pad=0.015, wspace=0, hspace=0)
+    set_padding(figure, w_pad=0.015, h_pad=0.015, wspace=0, hspace=0)
     axes = figure.subplots(rows, len(widths), squeeze=False, width_ratios=widths)
     if gap_after:
         for axis in axes[:, gap_after]:

@@ -164,12 +164,13 @@ def ssl_source_bars(
     Raises:
         ValueError: neither has all four bars.
     """
-    panels = []
+    panels: list[tuple[str, list[str], np.ndarray, np.ndarray | None, str]] = []
     for name, row in (reported.iterrows() if reported is not None else ()):
         short = ["none\n(KD only)", *(str(pool).replace("+", "\n+ ") for pool in row.index[1:])]
         panels.append((f"{name}, reported", short, row.to_numpy(float), None, SKY))
-    records = [entry(measured, arm) if measured else None for arm in POOLS]
-    if None not in records:
+    found = [entry(measured, arm) for arm in POOLS] if measured else []
+    records = [record for record in found if record is not None]
+    if measured and len(records) == len(POOLS):
         values = np.array([record["top1"] for record in records])
         title = f"{measured['dataset']}, measured, 95 % interval"
         panels.append((title, list(POOLS.values()), values, _error(records), GREEN))

@@ -10,12 +10,14 @@ import re
 from collections.abc import Callable, Sequence, Sized
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.typing import RcKeyType
 from scipy.optimize import isotonic_regression
 
 from actlumos.runtime.files import atomic_write
@@ -27,7 +29,7 @@ ORANGE, SKY, PEACH = "#E69F00", "#56B4E9", "#F6CF92"
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, INK)
 GROUPS = {"single stream": BLUE, "two streams": VERMILION, "student": GREEN,
           "control": GREY, "pretraining": PURPLE, "other": INK}
-STYLE = {
+STYLE: dict[RcKeyType, Any] = {
     "font.family": "DejaVu Sans", "font.size": 8, "axes.titlesize": 8.5, "axes.labelsize": 8,
     "xtick.labelsize": 7.5, "ytick.labelsize": 7.5, "legend.fontsize": 7.5,
     "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.edgecolor": INK,
@@ -65,6 +67,18 @@ def new_figure(width: float, height: float) -> Figure:
     figure = plt.figure(figsize=(width, height), layout="constrained")
     plt.close(figure)  # a notebook shows it once, as a cell's value; nothing piles up in memory
     return figure
+
+
+def set_padding(figure: Figure, **padding: Any) -> None:
+    """Space between the axes of a `new_figure`.
+
+    Args:
+        padding: `w_pad`, `h_pad` around the axes, in inches; `wspace`, `hspace` between them, as
+            shares of the figure. What is not given stays.
+    """
+    engine = figure.get_layout_engine()
+    assert isinstance(engine, ConstrainedLayoutEngine), "make the figure with new_figure"
+    engine.set(**padding)
 
 
 def printable(name: str) -> str:
@@ -125,11 +139,11 @@ def spread(values: Sequence[float], gap: float) -> np.ndarray:
     Subtracting i * gap turns the distance rule into "must not fall", which isotonic
     regression solves in the sense of least squares.
     """
-    values = np.asarray(values, dtype=float)
-    order = np.argsort(values, kind="stable")
-    steps = gap * np.arange(len(values))
-    placed = np.empty_like(values)
-    placed[order] = isotonic_regression(values[order] - steps).x + steps if len(values) else 0
+    wanted = np.asarray(values, dtype=float)
+    order = np.argsort(wanted, kind="stable")
+    steps = gap * np.arange(len(wanted))
+    placed = np.empty_like(wanted)
+    placed[order] = isotonic_regression(wanted[order] - steps).x + steps if len(wanted) else 0
     return placed
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,13 +28,16 @@ from actlumos.report.style import (
     new_figure,
     printable,
     row_label,
+    set_padding,
     show_frame,
     spread,
     styled,
 )
 
-SPLITS = {"train": {"linestyle": (0, (3, 1.5)), "linewidth": 0.9},
-          "val": {"linestyle": "-", "linewidth": 1.4}}
+SPLITS: dict[str, dict[str, Any]] = {
+    "train": {"linestyle": (0, (3, 1.5)), "linewidth": 0.9},
+    "val": {"linestyle": "-", "linewidth": 1.4},
+}
 
 
 class PairBatch(NamedTuple):
@@ -138,7 +141,7 @@ def dff_weights_over_time(
     columns = min(columns, frames)
     cell = (PAGE - 1.0) / columns * first.shape[1] / first.shape[2]
     figure = new_figure(PAGE, cell * len(streams) + 1.6)
-    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.02, wspace=0, hspace=0)
+    set_padding(figure, w_pad=0.01, h_pad=0.02, wspace=0, hspace=0)
     grid = figure.add_gridspec(len(streams) + 1, columns,
                                height_ratios=[cell] * len(streams) + [1.4])
     for row, (name, clip) in enumerate(streams.items()):

@@ -51,8 +51,7 @@ def atomic_write(path: str | Path, size: int = 0) -> Iterator[Path]:
     path = Path(path)
     with named_if_full(path, size):
         path.parent.mkdir(parents=True, exist_ok=True)
-        ends = {"prefix": f".{path.stem}-", "suffix": path.suffix}
-        handle, name = tempfile.mkstemp(dir=path.parent, **ends)
+        handle, name = tempfile.mkstemp(path.suffix, f".{path.stem}-", path.parent)
         os.close(handle)
         temporary = Path(name)
         try:

@@ -25,7 +25,7 @@ def channel_cache(
         enhancer: for `enhanced`, see `Run.clips`.
     """
     place, channels = (directory, config.frame_size), STORED[stream]
-    how = {"reader": config.reader, "resize": config.resize}
+    how: dict[str, Any] = {"reader": config.reader, "resize": config.resize}
     if stream == "flow":
         settings = flow_settings(config)
         return ChannelCache(*place, settings.name, channels, settings.levels, **how)

@@ -44,13 +44,14 @@ class Supervised(Recipe):
     """Trained on the labels of its clips.
 
     Args:
-        terms: output, labels and settings to loss terms; `loss` is minimised.
+        terms: output, labels (None where an arm learns without) and settings to loss terms;
+            `loss` is minimised.
     """
 
     stage: ClassVar[str] = "supervised"
     learns_from: ClassVar[str] = "labels of dark clips"
 
-    terms: Callable[[Any, Tensor, Config], Terms] = cross_entropy
+    terms: Callable[[Any, Any, Config], Terms] = cross_entropy
 
     def epochs(self, config: Config) -> int:
         """`epochs_supervised`."""

@@ -61,6 +61,8 @@ class Normed(nn.Module):
         network: takes one normalised clip per stream; `embed` gives the classifier's input.
     """
 
+    network: Any
+
     def __init__(self, norms: Sequence[nn.Module], network: nn.Module) -> None:
         super().__init__()
         self.norms, self.network = nn.ModuleList(norms), network

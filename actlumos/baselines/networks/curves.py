@@ -70,6 +70,14 @@ class CurveNet(nn.Module):
         ValueError: `scale` or `width` below 1.
     """
 
+    e_conv1: nn.Module
+    e_conv2: nn.Module
+    e_conv3: nn.Module
+    e_conv4: nn.Module
+    e_conv5: nn.Module
+    e_conv6: nn.Module
+    e_conv7: nn.Module
+
     def __init__(self, separable: bool = False, *, scale: int = 1, width: int = 32) -> None:
         super().__init__()
         if min(scale, width) < 1:
@@ -85,7 +93,7 @@ class CurveNet(nn.Module):
         for part in self.modules():
             if isinstance(part, nn.Conv2d):
                 nn.init.normal_(part.weight, std=0.02 if part.groups == 1 else 0.2)
-                nn.init.zeros_(part.bias)
+                nn.init.zeros_(part.get_parameter("bias"))
 
     def curve_maps(self, clip: Tensor) -> Tensor:
         """Curve maps in -1..1, `[B, 3 K, T, H, W]`: of K = 8 iterations in order, or K = 1."""
@@ -197,7 +205,8 @@ def sci_stages(
         (v, i) of each stage, frames `[B * T, 3, H, W]`.
     """
     frames = clip.transpose(1, 2).flatten(0, 1)
-    stage_input, pairs = frames, []
+    stage_input = frames
+    pairs: list[tuple[Tensor, Tensor]] = []
     for _ in range(stages):
         if pairs:
             stage_input = frames + calibrator((frames / pairs[-1][1]).clamp(0, 1))

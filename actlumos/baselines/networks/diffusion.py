@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -134,7 +135,7 @@ def training_loss(
         ValueError: clips of different shapes.
     """
     clean = 2 * _check(normal, dark) - 1
-    draw = {"generator": generator, "device": normal.device}
+    draw: dict[str, Any] = {"generator": generator, "device": normal.device}
     time = torch.rand(len(dark), dark.shape[2], **draw)
     picture, noise = (share[:, None, :, None, None] for share in noise_schedule(time))
     noisy = picture * clean + noise * torch.randn(clean.shape, **draw)

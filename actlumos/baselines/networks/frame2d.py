@@ -20,7 +20,7 @@ Segment Networks", ECCV 2016, and yjxiong/tsn-pytorch. That flow weighs 1.5 to R
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -58,21 +58,23 @@ class VggTower(nn.Module):
         batch_norm: bool = False,
     ) -> None:
         super().__init__()
-        self.width = [width for width in plan if width != "M"][-1]
+        widths = [width for width in plan if isinstance(width, int)]
+        self.width = widths[-1]
         self.features = make_layers(list(plan), batch_norm)
-        self.features[0] = nn.Conv2d(channels, plan[0], 3, padding=1)
+        self.features[0] = nn.Conv2d(channels, widths[0], 3, padding=1)
         self.avgpool = nn.AdaptiveAvgPool2d(grid)
+        wide = nn.Linear(self.width * grid * grid, hidden), nn.Linear(hidden, hidden)
         self.classifier = nn.Sequential(
-            nn.Linear(self.width * grid * grid, hidden),
+            wide[0],
             nn.ReLU(inplace=True),
             nn.Dropout(dropouts[0]),
-            nn.Linear(hidden, hidden),
+            wide[1],
             nn.ReLU(inplace=True),
             nn.Dropout(dropouts[1]),
             nn.Linear(hidden, num_classes),
         )
         self.apply(initialise)
-        for layer in (self.classifier[0], self.classifier[3]):  # same variance at any width
+        for layer in wide:  # same variance at any width
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
     def embed(self, images: Tensor) -> Tensor:
@@ -182,6 +184,9 @@ class TwoStream(nn.Module):
         flow_weight: of flow's scores, where RGB's have 1. Scores are logits (our choice for all
             two-stream systems; the original of VGG-TS averages probabilities).
     """
+
+    rgb: Any
+    flow: Any
 
     def __init__(self, rgb: nn.Module, flow: nn.Module, flow_weight: float = 1.0) -> None:
         super().__init__()

@@ -49,6 +49,9 @@ def pad_same(clip: Tensor, kernel: Sequence[int], stride: Sequence[int]) -> Tens
 class SamePool(nn.MaxPool3d):
     """Max-pool with SAME padding; its input comes from a ReLU, so zeros change no maximum."""
 
+    kernel_size: tuple[int, int, int]
+    stride: tuple[int, int, int]
+
     def forward(self, clip: Tensor) -> Tensor:
         """`[B, C, T, H, W]` to sizes ceil(size / stride)."""
         return super().forward(pad_same(clip, self.kernel_size, self.stride))

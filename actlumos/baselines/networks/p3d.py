@@ -125,6 +125,11 @@ class P3D(nn.Module):
         ValueError: not four stages, or widths that are no multiples of 4.
     """
 
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
+
     def __init__(
         self,
         layers: Sequence[int] = (3, 8, 36, 3),
@@ -142,6 +147,7 @@ class P3D(nn.Module):
         if any(width % EXPANSION for width in widths):
             raise ValueError(f"widths are {tuple(widths)}: give multiples of {EXPANSION}")
         self.width = widths[-1]
+        self.temporal_pools = tuple(temporal_pools)
         self.conv1_custom = nn.Conv3d(
             channels, stem, (1, 7, 7), (1, 2, 2), padding=(0, 3, 3), bias=False
         )
@@ -165,8 +171,8 @@ class P3D(nn.Module):
 
     def output_frames(self, frames: int) -> int:
         """Temporal length T' of the feature map of a clip of `frames` frames."""
-        for pool in self.shorten:
-            frames = -(-frames // pool.kernel_size[0])
+        for pool in self.temporal_pools:
+            frames = -(-frames // pool)
         return frames
 
     def features(self, clip: Tensor) -> Tensor:

@@ -120,6 +120,11 @@ class ResNet3D(nn.Module):
             cannot have, or `last_width` with a single block in `layer4`.
     """
 
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
+
     def __init__(
         self,
         block: Block = "bottleneck",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from actlumos.data.manifest import Manifest
 from actlumos.data.published import custom, folder
@@ -52,7 +53,7 @@ def load_manifest(
         raise ValueError(f"{name} needs a root: the folder that holds the clips")
     place = opened(root)
     if name == "folder":
-        how = {"workers": workers, "on_bad_clip": on_bad_clip, "divide": divide}
+        how: dict[str, Any] = {"workers": workers, "on_bad_clip": on_bad_clip, "divide": divide}
         return folder.folder(place, seed=seed, csv=csv, **how)
     given = custom.given(place, csv) if name == "csv" else {}
     listing = read_listing(name, place, split, csv=csv)

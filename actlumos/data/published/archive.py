@@ -10,6 +10,7 @@ behind, and what a killed one left is cleared away by the next.
 from __future__ import annotations
 
 import glob
+import io
 import lzma
 import os
 import re
@@ -50,7 +51,7 @@ class _Member(NamedTuple):
     plain: bool
     folder: bool = False
     locked: bool = False
-    open: Callable[[], IO[bytes] | None] = lambda: None
+    open: Callable[[], IO[bytes]] = io.BytesIO
 
     @property
     def place(self) -> PurePosixPath:
@@ -179,7 +180,10 @@ def _zip_member(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Member:
 
 def _tar_member(file: tarfile.TarFile, info: tarfile.TarInfo) -> _Member:
     plain, read = info.isreg() or info.isdir(), partial(file.extractfile, info)
-    return _Member(info.name, info.size, plain, info.isdir(), open=read)
+    return _Member(
+        info.name, info.size, plain, info.isdir(),
+        open=read,  # type: ignore[arg-type]  # None only for what is not plain, never opened
+    )  # fmt: skip
 
 
 def _write(member: _Member, place: Path) -> None:
