@@ -37,8 +37,8 @@ def save_tensors(path: str | Path, content: Any) -> None:
         raise OSError(
             f"{shown(path)} could not be written ({first_line(error)}): the disk may be full, or "
             f"its folder read-only ({free_room(Path(path), size)}). A file of that name from "
-            "before is whole. Make room, or choose another folder, and start again: training goes on "
-            "from the last checkpoint"
+            "before is whole. Make room, or choose another folder, and start again: training "
+            "continues from the last checkpoint"
         ) from error
 
 
