@@ -202,10 +202,9 @@ def sample_indices(
     """Frame numbers of a clip of `length` frames, `stride` apart, taken from a longer video.
 
     A video of at least `(length - 1) * stride + 1` frames gives one window; `position` says
-    where it starts: 0 at the first possible frame, 1 at the last, .5 in the middle. Training
-    draws it uniformly, and then every start is equally likely, 0 to N - 64 for 64 frames of N
-    (public two-stream code never draws the last one, N - 64). In a shorter video `position` does
-    nothing and `policy` decides.
+    where it starts: 0 at the first possible frame, 1 at the last. Training draws it uniformly;
+    each start, 0 to N - 64 for 64 frames of N, is then equally likely (public two-stream code
+    never draws the last one). In a shorter video `policy` decides.
 
     Args:
         frames: number of frames in the video, at least 1.

@@ -216,8 +216,7 @@ def open_run(
         **changes: single settings of the profile with other values.
 
     Raises:
-        ValueError: unknown profile, data set, split or setting, a value outside its range, or a
-            seed that is negative or too large.
+        ValueError: unknown profile, data set, split or setting, or a value outside its range.
     """
     check_seed(seed)
     split = splits_of(dataset)[0] if split is None else split
