@@ -6,8 +6,8 @@
 Trains five tiny arms one after the other (supervised, teacher, pretraining, distillation without
 and with the pretraining) once undisturbed, and once in a process that is killed and started again
 until all kills are used up. A third of the kills come at any time after the start, a third after
-the first training step, and a third while a file is being written. Whatever survives on disk is
-all that the next process has. Then the weights, histories and predictions of every arm are
+the first training step, and a third while a file is being written. The next process has
+only what is on disk. Then the weights, histories and predictions of every arm are
 compared bit by bit. Exits with 1 if anything differs or a temporary file is left.
 """
 
@@ -78,7 +78,7 @@ def make_videos(root: Path) -> Path:
 
 
 def train(home: Path, videos: Path, arms: tuple[str, ...], status: Any) -> None:
-    """Train every arm in a process of its own, which writes into `status` what it does now."""
+    """Train every arm in a separate process, which writes into `status` what it does now."""
     torch.set_num_threads(1)
     os.environ["ACTLUMOS_HOME"] = str(home)
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (as long as the process)
