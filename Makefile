@@ -1,5 +1,5 @@
 # Two commands do everything: `make demo` and `make test`. Both need Python >= 3.11 and make.
-# Each target is also one plain command, given beside it, for those without make.
+# Each target is also one plain command, given next to it, for users without make.
 
 PYTHON ?= python3
 VENV   := .venv

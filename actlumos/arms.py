@@ -1,7 +1,7 @@
 """Every trainable by name, as plain data: what it is called, and which file holds its recipe.
 
-An *arm* is one row of a results table: a network trained in one way. From its name one jump leads
-to the file that says the rest (inputs, network, loss, settings that differ, what is trained
+An *arm* is one row of a results table: a network trained in one way. Its name leads
+to the file that defines the rest (inputs, network, loss, settings that differ, what is trained
 before it): `ARMS[name].module` for the method's own arms, `actlumos/baselines/` for the published
 systems, one file each. Nothing here imports torch, so that reports and `--help` can read it.
 """
@@ -16,7 +16,7 @@ Status = Literal["faithful", "prior code", "reconstruction"]
 STATUS = {
     "faithful": "built from public code or a full description; the parameter count agrees",
     "prior code": "built from the public code of its family",
-    "reconstruction": "built from an abstract; the unknown is our choice: not the authors' model",
+    "reconstruction": "built from an abstract; unknown parts are ours: not the authors' model",
 }
 
 
@@ -108,7 +108,7 @@ SUPPORTING = ("enhancer-sci", "enhancer-curves", "enhancer-diffusion", "dl-kdd-t
 
 @dataclass(frozen=True)
 class Choice:
-    """One setting of a system, and whose it is: `paper`, `prior code` or `ours`."""
+    """One setting of a system, and its origin: `paper`, `prior code` or `ours`."""
 
     name: str
     value: str
@@ -127,9 +127,9 @@ class Card:
         idea: two sentences: what it is, and what it added.
         source: paper and code.
         diagram: rows of boxes, joined by arrows from left to right.
-        streams: what the network sees at test time.
+        streams: the network's inputs at test time.
         known, unknown, ours: what is certain, what is not public, what this kit chose.
-        choices: its own settings beside the ledger's.
+        choices: its own settings in addition to the ledger's.
         reported: its method names in `actlumos/report/reported.csv`.
         mismatch: why the counted parameters differ from a printed figure.
         grew_from: names of the systems that it builds on.
@@ -195,6 +195,6 @@ def describe(arm: str) -> Arm:
 
 
 def in_order(names: list[str]) -> list[str]:
-    """Arms in the order of `ARMS`; others last, as they came."""
+    """Arms in the order of `ARMS`; others last, in their given order."""
     order = {name: place for place, name in enumerate(ARMS)}
     return sorted(names, key=lambda name: order.get(name, len(order)))

@@ -52,7 +52,7 @@ def row(path: Path, columns: int = 5) -> np.ndarray:
 
 
 def picture(rendered: list[Path], real: list[Path], folder: Path) -> None:
-    """Rendered (left) beside real (right) clips: `realism_clips.png`."""
+    """Rendered (left) and real (right) clips: `realism_clips.png`."""
     pairs = zip(rendered[:6], real[:6], strict=False)
     sheet = np.vstack(
         [np.hstack([row(a), np.zeros((240, 8, 3), np.uint8), row(b)]) for a, b in pairs]

@@ -1,15 +1,15 @@
-"""The readers: time for a clip's frames, and whether PyAV and decord give the same ones.
+"""The readers: time for a clip's frames, and whether PyAV and decord give the same.
 
     python benchmarks/decoding.py data/darkroom-demo --clips 40
 
 Short clips: all read the same 64 (or fewer) consecutive frames of each clip, at a random start, one
 thread, opened again for each clip, in turns. Reported: the median processor time, the median of the
-ratios per clip, and the number of clips where a frame of decord's lies closer (by half a level) to
+ratios per clip, and the number of clips where a frame of decord's is closer (by half a level) to
 a neighbour of the frame that was asked for than to that frame. `decord alone` is a loader that
 calls decord without the checks of `actlumos.data.decord_reader`.
 
 Long clip: 64 frames that begin in the last minute of a clip that is made for it, 320x240 at 25
-frames a second, with a keyframe every 250 frames.
+frames per second, with a keyframe every 250 frames.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def timed(read: Read, path: Path, indices: np.ndarray, frames: int) -> tuple[flo
 
 
 def differ(ours: np.ndarray, theirs: np.ndarray) -> bool:
-    """Whether some frame of theirs is a neighbour of the one it should be."""
+    """Whether a frame of `theirs` is closer to a neighbour of the right frame than to it."""
     if ours.shape != theirs.shape:
         return True
     ours, theirs = ours.astype(np.int16), theirs.astype(np.int16)

@@ -1,10 +1,10 @@
 """Multi-scale Retinex: the batched tensor version against OpenCV frame by frame.
 
-    python benchmarks/retinex.py                 # 64 frames of 112 x 112, all cores torch sees
+    python benchmarks/retinex.py                 # 64 frames of 112 x 112, all cores of torch
     python benchmarks/retinex.py --threads 2 --repeats 9
 
 Prints the largest difference between the two (in 0..1), the median time of each, and how many
-times faster the tensor version is, eager and compiled. The contestants take turns, so that a busy
+times faster the tensor version is, eager and compiled. The variants take turns, so that a busy
 machine slows all of them. The last line is a training batch of small frames, as the demo enhances
 on the fly. Compiling takes some ten seconds and needs a C++ compiler; --eager leaves it out.
 """

@@ -13,7 +13,7 @@ import torch
 
 from actlumos.stages.runs import Run, open_run
 
-torch.set_num_threads(1)  # tiny tensors: threads would cost more than they bring
+torch.set_num_threads(1)  # tiny tensors: threads would cost more than they save
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -61,7 +61,7 @@ def _write_square(path: Path, label: int, rng: np.random.Generator) -> None:
 def open_tiny(
     tiny_videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Run]:
-    """Opens runs on the tiny videos, by name, seed and settings; all they keep is the test's."""
+    """Opens runs on the tiny videos, by name, seed and settings, in the test's folder."""
     monkeypatch.setenv("ACTLUMOS_HOME", str(tmp_path))
 
     def make(name: str = "run", seed: int = 0, **changes: object) -> Run:

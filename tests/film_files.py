@@ -88,7 +88,7 @@ def turned(source: Path, target: Path, matrix: Sequence[int]) -> Path:
 
 
 def two_tracks(path: Path) -> Path:
-    """A preview of one dark frame a second, and fifty bright frames in the default track."""
+    """A preview of one dark frame per second, and fifty bright frames in the default track."""
     with av.open(str(path), "w") as container:
         tracks = [container.add_stream("libx264", rate=rate) for rate in (1, RATE)]
         for track in tracks:

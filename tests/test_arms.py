@@ -25,7 +25,7 @@ ALL = [*arms.ARMS, *SYSTEMS]
 
 
 def run_python(code: str, **variables: str) -> str:
-    """What the code prints in a process of its own."""
+    """What the code prints in a separate process."""
     command = [sys.executable, "-c", code]
     done = subprocess.run(
         command, env=os.environ | variables, capture_output=True, text=True, check=True
@@ -105,8 +105,8 @@ def test_a_card_names_the_streams_of_its_recipe(system: str) -> None:
 
 def test_an_unknown_status_of_a_card_is_refused() -> None:
     text = dict.fromkeys(("title", "venue", "idea", "source", "known", "unknown", "ours"), "")
-    with pytest.raises(ValueError, match="mine: unknown status 'lineage'"):
-        arms.Card(name="mine", year=0, status="lineage", diagram=(), streams=(), **text)
+    with pytest.raises(ValueError, match="mine: unknown status 'draft'"):
+        arms.Card(name="mine", year=0, status="draft", diagram=(), streams=(), **text)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_card_and_a_choice_of_unknown_systems_are_refused() -> None:
 
 
 def make(network: Any, streams: int = 1) -> Any:
-    """Stands in for a function that gives a network."""
+    """A fake function that gives a network."""
 
 
 @pytest.mark.parametrize(

@@ -223,7 +223,7 @@ def test_missing_clips_are_counted_named_and_never_skipped_silently(place: Place
     root = arid_root(place, train=clips((1, 2, 4)), test=clips((3,)), other=["Jump/Jump_3_9"])
     for gone in ("Drink_3_1", "Drink_3_2"):
         (root / "clips_v1" / "Drink" / f"{gone}.mp4").unlink()
-    (root / "clips_v1" / "Jump" / "Jump_3_9.mp4").unlink()  # a clip that is used for nothing
+    (root / "clips_v1" / "Jump" / "Jump_3_9.mp4").unlink()  # a clip that is not used
     message = r"2 of the 32 clips .*: Drink/Drink_3_1.avi, Drink/Drink_3_2.avi\. .*"
     with pytest.raises(FileNotFoundError, match=message) as raised:
         load_manifest("arid-layout", root)

@@ -99,7 +99,7 @@ def test_damaged_frames_of_a_bad_clip_are_not_read(damaged: Manifest, tmp_path: 
     assert Clips(damaged, **HOW, cache=cache, on_bad_clip="skip")[4, (0.5,)]["clip"] is None
 
 
-def test_the_tally_of_skipped_clips_is_kept_by_a_checkpoint(damaged: Manifest) -> None:
+def test_the_skipped_clips_are_kept_by_a_checkpoint(damaged: Manifest) -> None:
     first, second = (Clips(damaged, **HOW, on_bad_clip="skip") for _ in range(2))
     list(loader(first, [[(4, (0.5,)), (0, (0.5,))]]))
     second.load_state_dict(first.state_dict())
@@ -107,7 +107,7 @@ def test_the_tally_of_skipped_clips_is_kept_by_a_checkpoint(damaged: Manifest) -
 
 
 class Brightness(torch.nn.Module):
-    """Two logits of a clip: its mean, and less its mean; every clip's own, whatever the batch."""
+    """Two logits per clip, its mean and minus its mean, which do not depend on the batch."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -168,7 +168,7 @@ def test_skipped_clips_are_absent_and_counted(
     assert result["per_clip"]["paths"] == seen
 
 
-def test_a_batch_of_one_readable_clip_is_passed_over(
+def test_a_batch_of_one_readable_clip_is_skipped(
     make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Batches of two, and five clips are gone: DFF could not train on a single clip."""

@@ -1,6 +1,6 @@
 """Damaged and unusual files: each gives a clear error or a defined recovery, at once.
 
-The files are opened in a process of its own, so that a decoder that hangs or crashes fails the
+The files are opened in a separate process, so that a decoder that hangs or crashes fails the
 test instead of ending the suite.
 """
 
@@ -96,7 +96,7 @@ def zeros_inside(path: Path) -> None:
 
 
 def few_wrong_bytes(path: Path) -> None:
-    """Decoders paint over such holes without a word; the frame is flagged, though."""
+    """Decoders conceal such holes without an error, but they flag the frame."""
     content, rng = bytearray(encode(path, noise=20)), np.random.default_rng(0)
     for place in rng.integers(len(content) // 4, len(content) * 3 // 4, 12):
         content[place] ^= 255
@@ -127,7 +127,7 @@ def cut_without_index(path: Path) -> None:
 
 
 def cut_avi(path: Path) -> None:
-    """The last frame is half there: the decoder paints over the rest and flags the frame."""
+    """Half of the last frame is missing: the decoder conceals it and flags the frame."""
     content = encode(path, "mpeg4")
     path.write_bytes(content[: len(content) * 6 // 10])
 
@@ -185,8 +185,8 @@ DAMAGED: dict[str, Kind] = {
     "mdat cut": (mdat_cut, ".mp4", r"after \d+ frames"),
     "empty": (empty, ".mp4", "Invalid data|End of file"),
     "text": (text, ".mp4", "Invalid data"),
-    "zero frames": (zero_frames, ".mp4", "holds no frame|no moving picture|Invalid data"),
-    "sound only": (sound_only, ".mp4", "no moving picture"),
+    "zero frames": (zero_frames, ".mp4", "holds no frame|no video track|Invalid data"),
+    "sound only": (sound_only, ".mp4", "no video track"),
     "zeros inside": (zeros_inside, ".mp4", r"after \d+ frames|frame \d+ is damaged"),
     "few wrong bytes": (few_wrong_bytes, ".mp4", r"frame \d+ is damaged|after \d+ frames"),
     "cut avi": (cut_avi, ".avi", r"frame \d+ is damaged"),
@@ -194,8 +194,8 @@ DAMAGED: dict[str, Kind] = {
     "unknown codec": (unknown_codec, ".mp4", "no decoder"),
     "missing": (missing, ".mp4", "no such file"),
     "no pictures": (no_pictures, "", "a folder without pictures"),
-    "broken picture": (broken_picture, "", r"00003\.jpg.*cut short or no picture"),
-    "empty picture": (empty_picture, "", r"00003\.jpg.*cut short or no picture"),
+    "broken picture": (broken_picture, "", r"00003\.jpg.*cut short or not a picture"),
+    "empty picture": (empty_picture, "", r"00003\.jpg.*cut short or not a picture"),
     "mixed pictures": (mixed_pictures, "", r"00003\.jpg.*32x24 and 64x48"),
 }
 SHORT: dict[str, Kind] = {

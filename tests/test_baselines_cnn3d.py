@@ -26,7 +26,7 @@ def parameters(*models: nn.Module) -> int:
 
 
 def randomise(model: nn.Module, seed: int = 0) -> nn.Module:
-    """Other values everywhere, running statistics too, so that no two tensors are alike."""
+    """Other values everywhere, running statistics too, so that no two tensors are equal."""
     generator = torch.Generator().manual_seed(seed)
     for name, value in model.state_dict().items():
         if value.is_floating_point():
@@ -189,7 +189,7 @@ def test_p3d_s_split_pool_is_the_published_one_at_16_frames() -> None:
 
 
 def test_p3d_treats_the_time_steps_left_over_as_pictures() -> None:
-    """A clip played on: res5 sees both halves alone, and their scores are averaged."""
+    """A clip played on: res5 gets each half alone, and their scores are averaged."""
     model = randomise(P3D((1, 1, 1, 1), (16, 32, 32, 64), stem=16, num_classes=5))
     maps = torch.rand(3, 32, 2, 5, 5)
     model.layer3, model.shorten[3] = nn.Identity(), nn.Identity()

@@ -127,7 +127,7 @@ def test_the_family_starts_from_the_student_s_weights() -> None:
     assert trunk and all(torch.equal(found[k], v) for k, v in trunk.items())
 
 
-# What the networks see.
+# Inputs of the networks.
 
 
 def test_the_graph_systems_are_their_parts_in_a_row() -> None:
@@ -248,7 +248,7 @@ def test_what_is_needed_exists_and_comes_first() -> None:
     assert not set(ARMS) & set(baselines.names())
 
 
-# What the files say.
+# Descriptions.
 
 
 @pytest.mark.parametrize("name", MINE + ARMS)

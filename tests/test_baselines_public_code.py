@@ -45,7 +45,7 @@ def two_streams(name: str) -> tuple[nn.Module, tuple[Tensor, ...]]:
 
 
 def by_hand(model: TokenNet, streams: tuple[Tensor, ...]) -> Tensor:
-    """Tokens of one stream after the other, then the head; batch norm sees one stream at a time."""
+    """Tokens of one stream after the other, then the head; batch norm uses one stream at a time."""
     tokens = [
         model.between(model.backbone(norm(clip))).mean((3, 4)).transpose(1, 2)
         for norm, clip in zip(model.norms, model.streams(*streams), strict=True)
@@ -58,7 +58,7 @@ STREAMS_IN_ONE_TRUNK = ("darklight-r2plus1d-34", "darklight-resnext-101", "sci-r
 
 
 @pytest.mark.parametrize("name", STREAMS_IN_ONE_TRUNK)
-def test_batch_norm_sees_one_stream_at_a_time_in_training(name: str) -> None:
+def test_batch_norm_uses_one_stream_at_a_time_in_training(name: str) -> None:
     model, streams = two_streams(name)
     manual = copy.deepcopy(model).train()
     together = copy.deepcopy(model).train()
@@ -86,7 +86,7 @@ def test_darklight_s_gamma_is_within_a_level_of_the_public_table() -> None:
     assert 0.1 < difference.mean() < 1.5 and np.abs(difference).mean() < 1.5
 
 
-# Clips per step, and what a crop sees.
+# Clips per step, and the part of the frame in a crop.
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_step_has_as_many_clips_as_in_public_code(name: str, clips: int) -> No
         *(("r2plus1d-bert", (128, 170), 112), ("darklight-r2plus1d-34", (128, 170), 112)),
     ],
 )
-def test_a_crop_sees_the_published_part_of_the_frame(
+def test_a_crop_covers_the_published_part_of_the_frame(
     name: str, frame: tuple[int, int], side: int
 ) -> None:
     config = settings(name, "paper")
@@ -119,7 +119,7 @@ def test_a_crop_sees_the_published_part_of_the_frame(
     assert box[2:].tolist() == [side, side]
 
 
-def test_p3d_s_crop_sees_62_percent_of_the_height() -> None:
+def test_p3d_s_crop_covers_62_percent_of_the_height() -> None:
     config = settings("p3d-199", "paper")
     sizes = augment.crop_sizes(config.frame_size, config.crop_size, config.crop_scales)
     assert [height / config.frame_size[0] for height, _ in sizes] == [0.625]
@@ -181,7 +181,7 @@ def test_the_public_supcon_is_ours_times_temperature_over_007(temperature: float
     assert public == pytest.approx(ours * temperature / 0.07 * 4 / 5)
 
 
-# What the files say.
+# Descriptions.
 
 EVERY = (*baselines.names(), *SUPPORTING)
 

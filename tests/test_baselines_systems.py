@@ -270,7 +270,7 @@ def test_darklight_reads_both_streams_as_one_sequence() -> None:
     assert trunks == [8, 4]
 
 
-# What the files say.
+# Descriptions.
 
 
 @pytest.mark.parametrize("name", MINE)

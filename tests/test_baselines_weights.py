@@ -25,7 +25,7 @@ State = dict[str, Tensor]
 
 
 def made(shapes: Shapes, seed: int = 0) -> State:
-    """Values for names and shapes, no two alike; variances are positive."""
+    """Values for names and shapes, no two equal; variances are positive."""
     generator = torch.Generator().manual_seed(seed)
     return {
         name: torch.tensor(7) if not shape else torch.rand(shape, generator=generator) + 0.1
@@ -72,7 +72,7 @@ def test_i3d_s_two_files_start_its_two_networks(tmp_path: Path) -> None:
         load_public(network, "i3d-two-stream", tmp_path / "rgb_imagenet.pt", "flow")
 
 
-def test_imagenet_s_bninception_knows_blue_first(tmp_path: Path) -> None:
+def test_imagenet_s_bninception_expects_blue_first(tmp_path: Path) -> None:
     """Real size, Cadene's names: on an RGB picture the layer answers as on the BGR one."""
     rgb, flow = BNInception(11), BNInception(11, 10)
     network = Behind(TwoStream(SnippetNet(rgb, 3, 25), SnippetNet(flow, 3, 25, length=5), 1.5))
@@ -149,7 +149,7 @@ def test_dark_light_s_resnext_keeps_its_own_last_block(tmp_path: Path) -> None:
     assert_taken(whole, state, ("fc.",))
 
 
-def test_r2plus1d_goes_its_own_way(tmp_path: Path) -> None:
+def test_r2plus1d_weights_are_loaded_by_their_own_function(tmp_path: Path) -> None:
     network = find("baselines/r2plus1d-bert").network(5, profile("smoke"))
     assert isinstance(network.backbone, R2Plus1D)
     state = made(shapes_of(network.backbone))

@@ -132,7 +132,7 @@ def test_byte_identical_clips_are_one_job(
     assert all(cache.holds(many, index) for index in range(len(many)))
 
 
-def test_a_copy_that_can_be_read_stands_in_for_one_that_cannot(
+def test_a_copy_that_can_be_read_replaces_one_that_cannot(
     listed: Manifest, tmp_path: Path
 ) -> None:
     first = listed.clips[0]

@@ -126,7 +126,7 @@ def test_prepare_writes_the_manifest_and_the_frames(
     assert len(list((home / "data" / "cache").rglob("*.npy"))) == 20
 
 
-def test_prepare_leaves_bad_clips_out_only_when_told(
+def test_prepare_leaves_bad_clips_out_only_on_request(
     copy: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -53,7 +53,7 @@ def test_command_with_runs(tmp_path: Path, capsys) -> None:
     assert (tmp_path / "out" / "arid-v1.0-paper.md").read_text("utf-8").count("\n- ") >= 5
 
 
-def test_rows_selected_on_test_are_not_held_against_published_ones(tmp_path: Path) -> None:
+def test_rows_selected_on_test_are_not_compared_with_published_ones(tmp_path: Path) -> None:
     write(tmp_path, {"kd": some(1)}, selected_on="test")
     assert not any("among the reported rows" in line
                    for line in tables_command.notes("arid-v1.0", load(tmp_path)))
@@ -86,6 +86,6 @@ def test_sizes_and_overlaps_are_those_of_the_official_lists(
         *shared, len(tests[1] | tests[2] | tests[3])]
 
 
-def test_the_tables_know_the_same_splits_as_the_lists() -> None:
+def test_the_tables_have_the_same_splits_as_the_lists() -> None:
     for dataset, tests in claims.OFFICIAL_TESTS.items():
         assert tuple(tests) == splits_of(dataset)

@@ -136,7 +136,7 @@ def test_an_interrupted_build_leaves_whole_files_and_goes_on(
     assert all(kept.holds(listed, index) for index in range(20))
 
 
-def test_a_changed_video_never_meets_old_frames(tiny_videos: Path, tmp_path: Path) -> None:
+def test_a_changed_video_never_gets_old_frames(tiny_videos: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_videos, tmp_path / "videos")
     before = folder(tmp_path / "videos")
     bare = replace(before, clips=tuple(replace(clip, sha256="") for clip in before.clips))
@@ -235,7 +235,7 @@ def test_clips_travel_to_another_process_without_their_frames(
 
 
 def test_frames_from_elsewhere_can_be_kept_as_a_clip(listed: Manifest, tmp_path: Path) -> None:
-    """A still picture stands in for a video: no file of that name is opened."""
+    """A still picture replaces a video: no file of that name is opened."""
     still = replace(listed.clips[0], path="no/such.mp4", frames=1, sha256="5" * 64)
     alone, cache = replace(listed, clips=(still,)), ClipCache(tmp_path, SIZE)
     cache.keep(alone, 0, np.full((1, 120, 160, 3), 77, np.uint8))

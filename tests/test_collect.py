@@ -1,4 +1,4 @@
-"""Many runs as one table: means, spreads and intervals against values worked out by hand here."""
+"""Many runs as one table: means, spreads and intervals against values computed by hand here."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def some(seed: int, share: float = 0.8) -> set[int]:
 
 # --- finding and reading ------------------------------------------------------------------------
 
-def test_runs_are_found_by_what_they_say(tmp_path: Path) -> None:
+def test_runs_are_found_by_their_results_not_their_folder_names(tmp_path: Path) -> None:
     one = write(tmp_path, {"kd": some(0)}, split=2, seed=1)
     write(tmp_path, {"kd": some(0)}, dataset="dark48")
     write(tmp_path, {"kd": some(0)}, name="demo")
@@ -116,7 +116,7 @@ def test_runs_with_other_pools_share_what_the_pool_does_not_touch(tmp_path: Path
         f"no pretrained weights; pretraining with {second}" for second in ("dark48", "darkroom-b")]
 
 
-def test_other_lists_of_clips_are_said(tmp_path: Path) -> None:
+def test_different_lists_of_clips_are_noted(tmp_path: Path) -> None:
     for seed in (0, 1):
         write(tmp_path, {"kd": some(0)}, seed=seed, manifest=f"list {seed}")
     write(tmp_path, {"dark": some(0)}, seed=2, manifest="list 2")
@@ -241,7 +241,7 @@ def test_pooling_uses_every_split_and_counts_a_clip_once(tmp_path: Path) -> None
     assert collect.compare(load(tmp_path), "teacher", "kd").empty
 
 
-def test_a_clip_that_one_arm_skipped_compares_nothing(tmp_path: Path) -> None:
+def test_a_clip_that_one_arm_skipped_is_not_compared(tmp_path: Path) -> None:
     directory = write(tmp_path, {"ssl-kd": set(range(10)), "kd": set(range(10, 20))})
     path = directory / "kd" / "result.json"
     detail = json.loads(path.read_text())

@@ -1,4 +1,4 @@
-"""The ledger is the only place where a default stands."""
+"""The ledger is the only place where a default is defined."""
 
 from __future__ import annotations
 

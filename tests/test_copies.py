@@ -25,7 +25,7 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def videos(tiny_videos: Path, tmp_path: Path) -> Path:
-    """Eight clips a class under names that show no groups."""
+    """Eight clips per class under names that show no groups."""
     root = tmp_path / "videos"
     for name in ("left", "right"):
         (root / name).mkdir(parents=True)
@@ -93,7 +93,7 @@ def test_a_class_of_copies_only_has_too_few_clips(videos: Path) -> None:
         folder(videos)
 
 
-def test_a_list_that_parts_copies_is_kept_and_said(
+def test_a_list_with_copies_in_two_splits_is_kept_with_a_warning(
     videos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copy(videos / "left" / "clip0.mp4", videos / "left" / "again.mp4")
@@ -117,7 +117,7 @@ def test_warnings_of_a_manifest() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=12))
 def test_joined_groups_are_the_connected_ones(pairs: list[tuple[int, int]]) -> None:
-    """Against a slow way: a matrix of what hangs together, multiplied until nothing changes."""
+    """Against a slow way: a matrix of connections, multiplied until nothing changes."""
     groups = {index: f"g{group}" for index, (group, _) in enumerate(pairs)}
     digests = {index: f"d{digest}" for index, (_, digest) in enumerate(pairs)}
     joined = join_groups(groups, find_copies(digests))

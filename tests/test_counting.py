@@ -1,4 +1,4 @@
-"""Whole files are called whole, whatever their rate, sound and edit lists; cut ones are not."""
+"""Whole files are called whole at any rate, with sound and edit lists; cut files are not."""
 
 from __future__ import annotations
 

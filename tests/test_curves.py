@@ -1,4 +1,4 @@
-"""Curve networks and SCI: exact sizes, published names, and a second way to the same numbers."""
+"""Curve networks and SCI: exact sizes, published names, and a slow second computation."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def test_scis_stages_move_from_the_input_by_what_the_calibrator_says(clip: Tenso
 
 @pytest.mark.parametrize("net", [CurveNet(), CurveNet(True, scale=3), SciEnhancer()])
 @torch.no_grad()
-def test_no_frame_sees_another(net: nn.Module, clip: Tensor) -> None:
+def test_frames_are_processed_independently(net: nn.Module, clip: Tensor) -> None:
     result = net.eval()(clip)
     assert result.shape == clip.shape and result.min() >= 0 and result.max() <= 1
     torch.testing.assert_close(net(clip[:, :, 2:3]), result[:, :, 2:3])

@@ -172,7 +172,7 @@ def test_left_out_clips_are_no_part_of_csv_digest_or_equality(tmp_path: Path) ->
     assert concat(bare, other).left_out == ("a/gone.mp4", "b/gone.mp4")
 
 
-def test_load_manifest_refuses_what_it_does_not_know(tmp_path: Path) -> None:
+def test_load_manifest_refuses_unknown_names_and_splits(tmp_path: Path) -> None:
     assert datasets.names()[:4] == ("darkroom", "darkroom-b", "folder", "csv")
     with pytest.raises(ValueError, match="unknown data set 'kinetics': choose one of darkroom"):
         datasets.load_manifest("kinetics", tmp_path)

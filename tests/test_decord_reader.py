@@ -1,4 +1,4 @@
-"""decord gives PyAV's frames, or says of a file that it does not read it right."""
+"""decord gives PyAV's frames, or refuses a file that it would misread."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_both_readers_give_the_same_frames(
 
 
 def test_real_clips_decode_as_opencv_decodes_them(real_root: Path) -> None:
-    """Both have FFmpeg's fast converter; test_video.py holds PyAV against the same frames."""
+    """Both use FFmpeg's fast converter; test_video.py compares PyAV with the same frames."""
     for path in sorted((real_root / "arid_mini" / "clips_v1").glob("*/*.mp4"))[::50]:
         frames = probe(path).frames
         theirs = reader("decord")(path, [2, frames - 1], frames).astype(int)
@@ -102,12 +102,12 @@ def pictures(root: Path, plain: Path) -> Path:
         (headless, "does not begin with a keyframe"),
         (rotated, "turned or mirrored"),
         (mirrored, "turned or mirrored"),
-        (double, "more than one picture track"),
+        (double, "more than one video track"),
         (stream, "a transport stream"),
         (pictures, "a folder of pictures"),
     ],
 )
-def test_files_that_decord_reads_wrong_are_refused(
+def test_files_that_decord_misreads_are_refused(
     make: Callable[[Path, Path], Path], reason: str, films: dict[str, Path], tmp_path: Path
 ) -> None:
     path = make(tmp_path, films["h264.mp4"])

@@ -22,7 +22,7 @@ def seeded(seed: int) -> torch.Generator:
 
 
 class Oracle(nn.Module):
-    """Knows the clip in normal light, and records at which times it was asked."""
+    """Returns the clip in normal light, and records the times of its calls."""
 
     def __init__(self, clean: Tensor) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ def test_the_loss_is_the_mean_squared_error_of_the_guess() -> None:
     assert found.item() == pytest.approx(offset.square().mean().item(), rel=1e-5)
 
 
-def test_what_the_network_is_shown_is_mixed_by_the_schedule() -> None:
+def test_the_input_of_the_network_is_mixed_by_the_schedule() -> None:
     seen: dict[str, Tensor] = {}
 
     class Spy(nn.Module):
@@ -95,7 +95,7 @@ def test_what_the_network_is_shown_is_mixed_by_the_schedule() -> None:
 
 
 @torch.no_grad()
-def test_size_shapes_and_frames_on_their_own() -> None:
+def test_size_and_shapes_and_frames_are_independent() -> None:
     torch.manual_seed(0)
     model = Denoiser()
     for parameter in model.parameters():

@@ -1,6 +1,6 @@
 """Two processes on the CPU train as one does: losses, gradients, weights, metrics, skipped clips.
 
-The processes start once and do all their work (`two_processes.py`); each test looks at one part of
+The processes start once and do all their work (`two_processes.py`); each test checks one part of
 what they returned.
 """
 
@@ -68,7 +68,7 @@ def test_loss_and_gradients_are_those_of_one_process(
 
 
 @pytest.mark.parametrize("kind", ["3d", "1d"])
-def test_batch_norm_sees_the_whole_batch(
+def test_batch_norm_uses_the_whole_batch(
     outcomes: dict[str, Any], one_of_two: dict[str, Any], kind: str
 ) -> None:
     """PyTorch's own over eight clips is the oracle, with its weights' and the clips' gradients."""

@@ -161,7 +161,7 @@ def test_every_method_keeps_its_guarantees(method: str) -> None:
     assert result.shape == clip.shape and result.dtype == clip.dtype
     assert result.min() >= 0 and result.max() <= 1
     assert result.mean() > clip.mean()
-    one_frame = enhance(clip[1:, :, 2:], method)  # no frame sees another
+    one_frame = enhance(clip[1:, :, 2:], method)  # frames are independent
     torch.testing.assert_close(one_frame, result[1:, :, 2:], atol=1e-5, rtol=0)
     mirrored = enhance(clip.flip(-1), method)
     torch.testing.assert_close(mirrored.flip(-1), result, atol=1e-4, rtol=0)

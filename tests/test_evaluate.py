@@ -1,4 +1,4 @@
-"""Scores against scikit-learn, statsmodels' formula worked by hand, and known geometry."""
+"""Scores against scikit-learn, statsmodels' formula computed by hand, and known geometry."""
 
 from __future__ import annotations
 

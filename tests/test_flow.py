@@ -38,7 +38,7 @@ SETTINGS = FlowSettings("farneback", "gamma", step=2, bound=4.0, options={"gamma
 
 
 def flow_cache(frames: ClipCache) -> ChannelCache:
-    """Beside the frames: their flow with `SETTINGS`."""
+    """The frames' flow with `SETTINGS`, next to them."""
     return ChannelCache(frames.directory, frames.size, SETTINGS.name, 2, SETTINGS.levels)
 
 
@@ -180,7 +180,7 @@ def test_the_cache_needs_no_kept_frames_and_goes_on_where_it_stopped(
     assert sorted(made) == [3, 5] and before == [file.read_bytes() for file in files]
 
 
-def test_a_slow_enhancers_frames_stand_in_for_the_frames(
+def test_a_slow_enhancers_frames_replace_the_frames(
     listed: Manifest, frames: ClipCache
 ) -> None:
     many = np.random.default_rng(0).integers(0, 256, (70, 4, 5, 3), dtype=np.uint8)

@@ -22,7 +22,7 @@ from actlumos.runtime.files import sha256
 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is measured here is remembered here."""
+    """Measurements of this test are stored in its folder."""
     monkeypatch.setenv("ACTLUMOS_HOME", str(tmp_path / "home"))
 
 

@@ -1,4 +1,4 @@
-"""A full disk: the message has the path and what is needed, and nothing half stays."""
+"""A full disk: the message has the path and what is needed, and no partial file stays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The graph layer equals a loop over nodes; its size is the published bound's."""
+"""The graph layer equals a loop over nodes; its size fits the published bound."""
 
 from __future__ import annotations
 

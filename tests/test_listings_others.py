@@ -178,7 +178,7 @@ def test_own_csv_with_and_without_measurements(place: Place) -> None:
     assert located.surplus == ("w/c.mp4",)
 
 
-def test_own_csv_may_lie_elsewhere_and_errors_name_it(place: Place, tmp_path: Path) -> None:
+def test_own_csv_may_be_elsewhere_and_errors_name_it(place: Place, tmp_path: Path) -> None:
     root = place("clips/a.mp4").joinpath("clips")
     with pytest.raises(FileNotFoundError, match=r"manifest\.csv: no such list"):
         read_listing("csv", root)
@@ -208,7 +208,7 @@ def test_natural_order_is_that_of_the_numbers(numbers: list[int]) -> None:
 
 
 def test_a_thumbnail_makes_a_class_folder_no_clip(place: Place) -> None:
-    """ELLAR's clips lie two folders deep, below the first one that its lists name."""
+    """ELLAR's clips are two folders deep, below the first one that its lists name."""
     rows = [f"videos/c{label}/{role}.mp4 {label}" for label in range(12) for role in ("train",)]
     place("ELLAR_label_train.txt", text="\n".join(rows))
     place("ELLAR_label_val.txt", text="videos/c0/val.mp4 0")
@@ -281,7 +281,7 @@ def test_own_csv_needs_path_class_and_split_only(place: Place) -> None:
         ("path,split\na,train\n", r"lacks the column\(s\) class"),
         ("path,class,split\nw/a,b.mp4,walk,train\n", "line 2: more fields than the header"),
         ("path,class,split\na,Walk,train\nb,walk,test\n", "'Walk' and 'walk' differ in case"),
-        ("path,class,split,fps\na,Walk,train,nan\n", "line 2: nan is no number of frames a s"),
+        ("path,class,split,fps\na,Walk,train,nan\n", "line 2: nan is not a number of frames per s"),
     ],
 )
 def test_own_csv_with_faults_is_named(place: Place, text: str, message: str) -> None:

@@ -21,7 +21,7 @@ from actlumos.runtime.files import home
 
 @pytest.fixture
 def videos(tiny_videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Six videos of one's own, and a home for the store."""
+    """Six videos of this test, and a folder for the store."""
     monkeypatch.setenv("ACTLUMOS_HOME", str(tmp_path / "home"))
     shutil.copytree(tiny_videos / "left", tmp_path / "left")
     return sorted((tmp_path / "left").iterdir())[:6]
@@ -165,7 +165,7 @@ def damages(store: Path) -> dict[str, bytes]:
     }
 
 
-def test_a_damaged_store_is_made_again_and_said_once(
+def test_a_damaged_store_is_made_again_and_reported_once(
     videos: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], opened: list[str]
 ) -> None:
     store = tmp_path / "store.csv"

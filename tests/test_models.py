@@ -104,7 +104,7 @@ def test_batch_norm_has_ig65m_eps_and_the_given_momentum() -> None:
 
 
 def reference_backbone(state: dict[str, Tensor], clip: Tensor, strides: tuple[int, ...]) -> Tensor:
-    """Evaluation-mode R(2+1)D with one block a stage, from 2-D and 1-D convolutions."""
+    """Evaluation-mode R(2+1)D with one block per stage, from 2-D and 1-D convolutions."""
 
     def norm(x: Tensor, name: str) -> Tensor:
         mean, var = state[f"{name}.running_mean"], state[f"{name}.running_var"]

@@ -110,7 +110,7 @@ def test_folders_that_link_in_a_circle_are_walked_once(sources: Path) -> None:
     [
         ({"kinetics": None, "mit": None}, ValueError, "at least one source"),
         ({"mit": "nowhere"}, FileNotFoundError, "nowhere: no such folder"),
-        ({"mit": "."}, ValueError, "lies in the source folder"),
+        ({"mit": "."}, ValueError, "is in the source folder"),
     ],
 )
 def test_bad_places_are_refused(

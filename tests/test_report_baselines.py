@@ -104,7 +104,7 @@ def test_the_floor_comes_first_and_judges_every_row_on_the_same_clips() -> None:
     assert table["against one frame"].tolist() == [
         "–", "within noise", "below", "above", "above", "above", "above"]
     assert table.loc["DL-KDD", "status"] == "reconstruction"
-    assert table.loc[forms.FLOOR_ROW, "sees"] == "one dark frame"
+    assert table.loc[forms.FLOOR_ROW, "input"] == "one dark frame"
 
 
 def test_minutes_count_what_a_system_needs() -> None:
@@ -116,7 +116,7 @@ def test_minutes_count_what_a_system_needs() -> None:
     assert before("ssl-kd") == ("ssl", "teacher") and before("baselines/tsn") == ()
 
 
-def test_without_a_floor_nothing_is_said_of_it() -> None:
+def test_without_a_floor_no_row_is_compared_with_it() -> None:
     ours = run()
     del ours["arms"]["one-frame"]
     table = forms.measured_table(EVERY, ours)
@@ -183,13 +183,13 @@ def test_things_stay_apart_and_inside(things: list[tuple[float, float]]) -> None
 
 
 def box_extents(figure: Figure) -> list[Bbox]:
-    """Where the boxes of a picture stand, in pixels; the legend's frame is none of them."""
+    """Positions of a picture's boxes in pixels, without the legend's frame."""
     return [patch.get_window_extent() for patch in figure.axes[0].patches
             if isinstance(patch, FancyBboxPatch)]
 
 
 def names_of(name: str) -> list[tuple[str, int]]:
-    """Each box of a system's diagram, and in how many rows it stands."""
+    """Each box of a system's diagram, and in how many rows it is."""
     return [(block.text, len(block.rows)) for block in blocks(baselines.card(name).diagram)]
 
 

@@ -44,7 +44,7 @@ def make_run(open_tiny: Callable[..., Run]) -> Callable[..., Run]:
 
 
 class Interrupt:
-    """Stands in for `seed_step`: stops before one pass, and remembers all that were begun."""
+    """Replaces `seed_step`: stops before one pass, and records all that were begun."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.begun: list[tuple[int, int]] = []
@@ -205,7 +205,7 @@ def test_a_damaged_checkpoint_is_reported_and_replaced(
     last.write_bytes(last.read_bytes()[:-1000])
     interrupt.stop, interrupt.begun = None, []
     stages.ensure(make_run(), "dark")
-    assert "last.pt is damaged and made " in capsys.readouterr().out
+    assert "last.pt is damaged and made again (" in capsys.readouterr().out
     assert interrupt.begun[0] == (0, 0)
 
 

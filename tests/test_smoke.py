@@ -17,7 +17,7 @@ NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("0*.ipynb"))
 
 
 def reproduce(home: Path, *options: str) -> str:
-    """Run the command in a process of its own, one thread, everything under `home`."""
+    """Run the command in a separate process, one thread, everything under `home`."""
     command = [sys.executable, "-m", "actlumos", "reproduce", "--profile", "smoke", *options]
     threads = {"OMP_NUM_THREADS": "1", "ACTLUMOS_HOME": str(home)}
     done = subprocess.run(
@@ -77,7 +77,7 @@ def test_a_second_run_trains_nothing(smoke: tuple[Path, str]) -> None:
     assert "epoch" not in printed
 
 
-def test_three_clips_a_class_run_and_leftovers_of_a_failed_run_are_listed(
+def test_three_clips_per_class_run_and_leftovers_of_a_failed_run_are_listed(
     tiny_videos: Path, tmp_path: Path
 ) -> None:
     """t-SNE and silhouette are undefined there; one class is called like a formula."""

@@ -146,7 +146,7 @@ def test_what_a_killed_write_of_the_results_left_is_cleared(make_run: Callable[.
 def test_bad_names_and_files_are_refused(make_run: Callable[..., Run], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="unknown arm 'taecher'"):
         stages.ensure(make_run(), "taecher")
-    with pytest.raises(ValueError, match="no figure-free frames"):
+    with pytest.raises(ValueError, match="no frames without the person"):
         stages.ensure(make_run(), "background")
     run = make_run()
     with pytest.raises(ValueError, match="folder has no clips in normal light"):

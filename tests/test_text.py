@@ -57,7 +57,7 @@ def test_what_is_no_text_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"list\.csv holds zero bytes.*iconv -f utf-16le"):
         read_text(path)
     path.write_bytes(bytes(range(256)))
-    with pytest.raises(ValueError, match=r"list\.csv is not UTF-8 .* seems to be no text"):
+    with pytest.raises(ValueError, match=r"list\.csv is not UTF-8 .* seems not to be text"):
         read_text(path)
     path.write_bytes(codecs.BOM_UTF16_LE + b"odd")
     with pytest.raises(ValueError, match=r"list\.csv is not UTF-16"):

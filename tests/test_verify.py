@@ -121,7 +121,7 @@ def test_nothing_unchanged_is_decoded_twice(
     assert not verify("arid-layout", copy, report=report).ok
     assert seen[5:] == ["Run_2_1.mp4"]
     verify("arid-layout", copy, report=report)
-    assert seen[6:] == ["Run_2_1.mp4"]  # what was damaged is looked at again
+    assert seen[6:] == ["Run_2_1.mp4"]  # a damaged file is decoded again
 
 
 def test_an_interrupted_check_keeps_what_it_did(

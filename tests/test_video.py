@@ -240,8 +240,8 @@ def test_a_later_position_never_starts_earlier(
 
 @settings(deadline=None)
 @given(st.integers(64, 300))
-def test_the_middle_is_the_lineages_middle(frames: int) -> None:
-    """Its validation starts at int((N - 1 - 64 + 1) / 2), counted from 0."""
+def test_the_middle_is_that_of_prior_code(frames: int) -> None:
+    """Prior code's validation starts at int((N - 1 - 64 + 1) / 2), counted from 0."""
     assert sample_indices(frames, 64)[0] == (frames - 64) // 2
 
 

@@ -67,7 +67,7 @@ def open_with_missing_clips(home: Path, videos: Path) -> Run:
 
 
 class Untrained:
-    """Stands in for a `Trained` whose network has its first weights, for the loss alone."""
+    """Replaces a `Trained` whose network has its first weights, for the loss alone."""
 
     def __init__(self, name: str, run: Run) -> None:
         self.recipe, self.directory = stages.find(name), run.directory / name
@@ -168,7 +168,7 @@ def one_process(rank: int, port: int, home: Path, videos: Path) -> None:
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
     torch.Tensor.float = torch.Tensor.double
-    multiprocessing.set_start_method("fork", force=True)  # a spawned loader imports all again
+    multiprocessing.set_start_method("fork", force=True)  # a spawned loader imports everything
     os.environ["ACTLUMOS_HOME"] = str(home)
     if port:
         os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}

@@ -2,7 +2,7 @@
 
     actlumos train teacher --profile demo      # about 3 minutes on two cores
 
-In the comparison it is an upper bound: it sees the enhanced clip at test time, which the student
+In the comparison it is an upper bound: it gets the enhanced clip at test time, which the student
 does not. The arm `teacher` trains it (`actlumos.stages.teacher`): cross-entropy, and SupCon between
 the two streams. A reconstruction: only figures and abstract of the paper can be read.
 """

@@ -45,7 +45,7 @@ CARD = Card(
         "gamma 1.8 clip -> R(2+1)D-34 (shared) -> 8 tokens -> BERT over 16 -> logits",
     ),
     streams=STREAMS,
-    known="One trainable backbone from IG-65M weights, one pass per stream (batch norm sees one "
+    known="One trainable backbone from IG-65M weights, one pass per stream (batch norm uses one "
     "stream at a time), 8 + 8 tokens, no masking, the same crop and flip for both streams, AdamW "
     "1e-5, 8 x 16 clips per step, ten crops, mean of the logits.",
     unknown="Which gamma was tested with: the scripts' defaults differ from training's. The lists "

@@ -1,4 +1,4 @@
-"""DarkLight on 3D-ResNeXt-101: a row of two tables for which no code was released.
+"""DarkLight on 3D-ResNeXt-101: a row in two tables, for which no code was released.
 
     actlumos train baselines/darklight-resnext-101 --profile demo     # about 2 minutes on two cores
 
@@ -19,7 +19,7 @@ from actlumos.config import Config
 from actlumos.models.input_norm import InputNorm
 from actlumos.stages.supervised import Supervised
 
-# Of the older weights, whose input is RGB in 0..255 less a mean; the file for 64 frames is older.
+# Of the older weights, whose input is RGB in 0..255 minus a mean; the file for 64 frames is older.
 MEAN, STD = (114.7748 / 255, 107.7354 / 255, 99.4750 / 255), (1 / 255,) * 3
 
 

@@ -3,7 +3,7 @@
     actlumos train baselines/dl-kdd --profile demo      # about 1 minute on two cores, and before it
                                                         # dl-kdd-teacher (1.5), enhancer-curves
 
-Input: 64 dark frames of 112 x 112; the teacher sees the same frames enhanced. Loss: cross-entropy
+Input: 64 dark frames of 112 x 112; the teacher gets the same frames enhanced. Loss: cross-entropy
 and distillation of the teacher's logits, with the ledger's temperature and weight.
 
 The published system closest to ActLumos, missing from its tables. A reconstruction from the

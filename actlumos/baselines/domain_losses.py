@@ -1,6 +1,6 @@
 """Domain adaptation from normal light to the dark: darkened copies, and losses that align features.
 
-Pure functions of tensors, for a recogniser that has labels of normal-light clips only.
+Pure functions of tensors, for a recogniser with labels of normal-light clips only.
 """
 
 from __future__ import annotations

@@ -116,7 +116,7 @@ def edge_smoothness(illumination: Tensor, frames: Tensor, sigma: float = SIGMA) 
         L = sum_neighbours  mean_i  exp( -|v_i - v_j|^2 / (2 sigma^2) )  |l_i - l_j|_1
 
     The published sigma is 10, for colours in 0..1: every weight is then above .98, and edges
-    hardly count. With a sigma of .1 they would.
+    have little effect. With a sigma of .1 they would.
 
     Args:
         illumination: `[N, 3, H, W]`.
@@ -186,7 +186,7 @@ def sci_terms(stages: Sequence[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
 
 
 def _step(frames: Tensor, down: int, right: int) -> Tensor:
-    """Each pixel less the one `down` rows below and `right` columns to the right (or left)."""
+    """Each pixel minus the one `down` rows below and `right` columns to the right (or left)."""
     height, width = frames.shape[-2:]
     here = frames[..., : height - down, max(0, -right) : width - max(0, right)]
     there = frames[..., down:, max(0, right) : width - max(0, -right)]

@@ -22,7 +22,7 @@ from actlumos.stages.task import Terms
 
 
 def curve_net(config: Config) -> CurveNet:
-    """Zero-DCE's network; the demo's has a quarter of the width and works at half the size."""
+    """Zero-DCE's network; the demo's has a quarter of the width and half the frame size."""
     return CurveNet() if scale_of(config) == "paper" else CurveNet(scale=2, width=8)
 
 

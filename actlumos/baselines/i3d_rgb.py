@@ -56,7 +56,7 @@ CARD = Card(
     "beside Dark48 in the tables is the figure for 11 classes, so it was not counted there.",
     unknown="Who trained the 68.29 of the ActLumos table: ARID's benchmark page gives 54.68 with "
     "the same Top-5. ARID's code holds two I3D networks, and which one it used is unknown.",
-    ours="AdamW at this kit's rate stands in for SGD (.1, momentum .9, decay 1e-7), cross-entropy "
+    ours="AdamW at this kit's rate replaces SGD (.1, momentum .9, decay 1e-7), cross-entropy "
     "for the public code's losses on Charades; the frame size before the crop, and ten crops of "
     "one window for the test.",
     choices=(

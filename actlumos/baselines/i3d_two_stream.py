@@ -48,7 +48,7 @@ CARD = Card(
     "retrained.",
     unknown="Which of ARID's two I3D networks gave its row, and what its flow was: the released "
     "script writes coloured pictures of the flow, with the raw fields commented out.",
-    ours="AdamW at this kit's rate stands in for SGD (.1, momentum .9, decay 1e-7). Flow is a "
+    ours="AdamW at this kit's rate replaces SGD (.1, momentum .9, decay 1e-7). Flow is a "
     "setting of the run; both streams have the same crop.",
     choices=(
         Choice("weight of flow", "1", "ours", "from memory of the paper; not read"),

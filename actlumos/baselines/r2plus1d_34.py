@@ -40,7 +40,7 @@ CARD = Card(
     "parameters, where torchvision's rule for the inner channels would give 61.63 M.",
     unknown="What the reported 62.87 was pre-trained on. The gap to DarkLight on the same "
     "backbone (94.04) suggests that it was not IG-65M.",
-    ours="AdamW at the rate of R(2+1)D-34 + BERT stands in for the SGD (1e-2) that "
+    ours="AdamW at the rate of R(2+1)D-34 + BERT replaces the SGD (1e-2) that "
     "LateTemporalModeling3DCNN uses for its plain head.",
     choices=(
         Choice("frames", "32 of 112 x 112", "prior code", HEAD),

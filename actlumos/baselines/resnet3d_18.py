@@ -26,7 +26,7 @@ SOURCE = (
     f"ImageNet?, CVPR 2018; github.com/{CODE} (MIT)"
 )
 OURS = (
-    "AdamW at this kit's rate stands in for SGD (.1, momentum .9, decay 1e-3); the multi-scale "
+    "AdamW at this kit's rate replaces SGD (.1, momentum .9, decay 1e-3); the multi-scale "
     "crops of LateTemporalModeling3DCNN for random ones down to a quarter; ten crops of one window "
     "for the mean over all windows."
 )

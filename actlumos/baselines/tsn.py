@@ -22,7 +22,7 @@ from actlumos.stages.supervised import Supervised
 
 CODE = "yjxiong/tsn-pytorch"
 MEAN, STD = (128 / 255, 117 / 255, 104 / 255), (1 / 255,) * 3  # RGB; its levels are 0..255
-FLOW_SCALE = 127.0  # its levels 0..255 less 128, not divided
+FLOW_SCALE = 127.0  # its levels 0..255 minus 128, not divided
 
 
 def network(num_classes: int, config: Config) -> Normed:
@@ -51,7 +51,7 @@ CARD = Card(
     "128 clips per step. The tables' row equals that of ARID's benchmark page, so it was copied, "
     "not retrained.",
     unknown="Which backbone and which streams ARID trained, and from what weights.",
-    ours="BN-Inception on RGB and flow, as the original. AdamW at this kit's rate stands in for "
+    ours="BN-Inception on RGB and flow, as the original. AdamW at this kit's rate replaces "
     "SGD (.001, steps); every batch norm is trained, where the public code freezes all but the "
     "first; snippets come from one window of the clip, and both streams have the same crop.",
     choices=(

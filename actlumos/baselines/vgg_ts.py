@@ -57,7 +57,7 @@ CARD = Card(
     "2014; their row equals that of ARID's benchmark page, so it was copied, not retrained.",
     unknown="ARID's own settings: fusion weight, learning rate steps, test protocol, and whether "
     "flow was a field or a coloured picture of one.",
-    ours="AdamW at this kit's rate stands in for SGD (.001, momentum .9, decay 5e-4, 250 epochs). "
+    ours="AdamW at this kit's rate replaces SGD (.001, momentum .9, decay 5e-4, 250 epochs). "
     "Frames and stacks come from one window of the clip, both streams have the same crop, and "
     "logits are averaged, not probabilities. The demo's networks have batch norm, because they "
     "are trained from scratch.",

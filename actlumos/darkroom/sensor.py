@@ -54,7 +54,7 @@ SKEW_QUANTILES = (-0.1, 0.026, 0.14, 0.307, 0.583, 1.0, 1.6)
 def sample_sensor(rng: np.random.Generator, rank: float) -> Sensor:
     """Draw a camera; `rank` 0..1 is kept for `wanted_luma`.
 
-    The ranges are our choice within what phones do: black level about 2..5, gamma 1..1.6, noise
+    The ranges are our choice within those of phones: black level about 2..5, gamma 1..1.6, noise
     0.7..2.5 levels, of whose variance 0.4..0.8 is shot noise.
     """
     base = rng.uniform(1.5, 4.0)

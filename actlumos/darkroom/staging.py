@@ -16,7 +16,7 @@ from actlumos.darkroom.mesh import Mesh, box
 from actlumos.darkroom.motion import Motion, Stage
 from actlumos.darkroom.pose import Pose
 
-TRAVEL = 0.8  # metres: whoever goes farther crosses the scene
+TRAVEL = 0.8  # metres: a person who goes farther crosses the scene
 
 
 def sample_stage(rng: np.random.Generator) -> Stage:
@@ -85,7 +85,7 @@ def film(rng: np.random.Generator, t: np.ndarray, body: Body, pose: Pose, track:
     """A hand-held camera that films `pose` (in the world) at times `t` `[T]`.
 
     It shows half the body in about half of the clips, else the whole body. In two of five clips it
-    tilts with the head, whatever the action. With `track` it also turns with the person.
+    tilts with the head, in any action. With `track` it also turns with the person.
     """
     focal = rng.uniform(125, 175)
     near = rng.random() < 0.5

@@ -23,7 +23,7 @@ NORMAL_LIGHT_CRF = 18
 
 
 class Record(NamedTuple):
-    """What is known of a clip that was written: `path` below the data set's root, number of
+    """The record of a written clip: `path` below the data set's root, number of
     `frames`, `sha256` of the file, `background` as in `clip.Clip`."""
 
     path: str
@@ -61,7 +61,7 @@ def write_dark(spec: ClipSpec, root: Path, key: str) -> Record:
 
 
 def record_path(root: Path, key: str, spec: ClipSpec) -> Path:
-    """Where the record of a clip lies until the data set is complete."""
+    """Path of a clip's record, which is kept until the data set is complete."""
     return root / "partial" / key / f"{Path(spec.path).stem}.npz"
 
 
@@ -78,5 +78,5 @@ def write_normal_light(spec: ClipSpec, root: Path) -> None:
 
 
 def normal_light_path(root: Path, path: str) -> Path:
-    """Where the clip in normal light lies whose dark clip is `path` below the root."""
+    """Path of the clip in normal light whose dark clip is `path` below the root."""
     return root / "normal_light" / path

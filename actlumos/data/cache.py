@@ -1,6 +1,6 @@
 """Decoded clips on disk: a video is decoded and resized once, and read fast from then on.
 
-Every file ends in a checksum of what stands before it. It is compared once per process, when a
+Every file ends in a checksum of the bytes before it. It is compared once per process, when a
 cache is filled or opened, and not at each read; a file without one is made again.
 """
 
@@ -35,8 +35,8 @@ class ClipCache:
     """Decoded frames at one size, one file `[frames, H, W, 3]` uint8 (.npy) per clip.
 
     A file is named after the digest of its video, so splits, pools and data sets that share a
-    clip share its frames, and a changed video never meets old frames. Frames of another reader
-    than PyAV, or of another resize method than area averaging, have a folder of their own.
+    clip share its frames, and a changed video never gets old frames. Frames of a reader other
+    than PyAV, or of a resize method other than area averaging, are in a separate folder.
     """
 
     directory: Path
@@ -46,7 +46,7 @@ class ClipCache:
 
     @property
     def work(self) -> str:
-        """What filling it is called in a progress bar."""
+        """Label of the progress bar while it is filled."""
         return "decode"
 
     def file(self, manifest: Manifest, index: int) -> Path:
@@ -129,7 +129,7 @@ def build_cache(
     reader: str = "pyav",
     resize: str = "area",
 ) -> ClipCache:
-    """Decode every clip of a manifest once; what is there already is only looked at.
+    """Decode every clip of a manifest once; existing files are only checked.
 
     Threads do the work, because decoding and resizing release Python's lock: as fast here as
     processes, and the same in a notebook, a test and on any system. An interrupted call leaves
@@ -162,7 +162,7 @@ def fill(cache: Kind, manifest: Manifest, workers: int = 2, on_bad_clip: str = "
 
     Raises:
         VideoError: a clip cannot be read, and `on_bad_clip` is `error`.
-        DiskFull: there is no room; the message says how much all of it needs.
+        DiskFull: there is no room; the message gives the size of all files.
     """
     if not _missing(cache, manifest, workers):
         return cache
@@ -200,7 +200,7 @@ def is_whole(path: Path) -> bool:
 
 
 def _seal(content: bytes | memoryview) -> bytes:
-    """What stands behind an array in its file, where numpy does not look."""
+    """The checksum after an array in its file, which numpy does not read."""
     return _SEAL % zlib.crc32(content)
 
 
@@ -215,7 +215,7 @@ def _place(cache: ClipCache, manifest: Manifest, index: int) -> Path | None:
 def _missing(cache: ClipCache, manifest: Manifest, workers: int) -> list[list[int]]:
     """The clips that a cache lacks; those that share a file together, the longest first.
 
-    Two threads that write one file at a time would each clear away what the other has begun.
+    Two threads that write the same file would each remove the other's unfinished file.
     """
     lacking: dict[Path | int, list[int]] = {}
     with ThreadPoolExecutor(max(workers, 1)) as pool:

@@ -1,6 +1,6 @@
-"""What is computed once from each clip and kept beside its frames: optical flow, slow enhancers.
+"""What is computed once from each clip and kept next to its frames: optical flow, slow enhancers.
 
-`ChannelCache` says what is computed and where it lies, `cache.fill` computes what is missing, and
+`ChannelCache` defines what is computed and where it is, `cache.fill` computes what is missing, and
 `StackedClips` gives a clip's frames with these channels behind the three colours, for the same
 requests as `Clips`. So a stream that is too slow to compute for each batch is read like frames.
 """
@@ -27,12 +27,12 @@ from actlumos.runtime.files import sweep
 class ChannelCache(ClipCache):
     """Something computed from whole clips, one file `[frames, H, W, channels]` uint8 per clip.
 
-    They are beside the frames of the same folder and size, in `{H}x{W}-{name}`; a file is named
+    They are next to the frames of the same folder and size, in `{H}x{W}-{name}`; a file is named
     after its video's digest. With three channels it can replace the frames: `Clips(cache=...)`.
 
     Args:
         directory, size: of the `ClipCache` it belongs to; clips not kept there are decoded.
-        name: says what is computed and with which settings: other settings, another name.
+        name: identifies what is computed and the settings; other settings need another name.
         channels: of the result.
         compute: uint8 `[T, H, W, 3]` to uint8 `[T, H, W, channels]`; several threads call it.
     """
@@ -43,7 +43,7 @@ class ChannelCache(ClipCache):
 
     @property
     def work(self) -> str:
-        """What filling it is called in a progress bar."""
+        """Label of the progress bar while it is filled."""
         return self.name
 
     def file(self, manifest: Manifest, index: int) -> Path:

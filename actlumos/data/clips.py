@@ -1,9 +1,9 @@
 """From a list of clips to batches: a torch `Dataset`, a schedule, a loader.
 
-Nothing here draws a random number while loading. `schedule` lays down, from a seed and the
-number of the epoch, which clip comes when and where in time it is looked at; `Clips` is a pure
+No random number is drawn while loading. `schedule` computes from a seed and the number of the
+epoch the order of the clips and the position in time at which each is read; `Clips` is a pure
 function of such a request. So the number of loading processes changes no result, and a resumed
-epoch sees what the interrupted one would have seen.
+epoch gets the same clips as an uninterrupted one.
 
 A clip that cannot be read ends the program with its name, or (`on_bad_clip="skip"`) drops out of
 its batch and is counted: `Clips.skipped` holds the number of every clip that did.
@@ -60,7 +60,7 @@ class Batch(NamedTuple):
 
     clip: Tensor
     label: Tensor
-    index: Tensor  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
+    index: Tensor  # type: ignore[assignment]  # hides tuple.index, which is not used
     skipped: Tensor
 
 
@@ -80,8 +80,8 @@ class Clips(Dataset[Item]):
         reader: what decodes where there is no cache, see `actlumos.data.readers`.
 
     Attributes:
-        skipped: numbers of the clips that `loader` met and could not read. It is the one thing
-            here that changes, so a checkpoint keeps it (`state_dict`).
+        skipped: numbers of the clips that `loader` could not read. Nothing else changes during
+            use, so a checkpoint saves only this (`state_dict`).
 
     Raises:
         ValueError: a policy or the reader is unknown, the cache has another size or lacks a clip.
@@ -180,7 +180,7 @@ def schedule(
         batch_size: clips in a batch; the last batch may be smaller.
         seed: with `epoch`, decides order and places; the same two give the same epoch.
         epoch: from 0.
-        shuffle: False keeps the manifest's order and looks at the middle of every clip.
+        shuffle: False keeps the manifest's order and takes the middle of every clip.
         views: places in time per clip, drawn independently and uniformly.
         drop_last: leave out a last batch that is not full.
 
@@ -198,9 +198,9 @@ def schedule(
 
 
 def collate(items: Sequence[Item]) -> Batch:
-    """Stack items into a batch; an item without a clip is entered among the skipped instead.
+    """Stack items into a batch; an item without a clip is counted as skipped instead.
 
-    A batch of which nothing could be read has a clip tensor of shape `[0]`.
+    A batch in which no clip could be read has a clip tensor of shape `[0]`.
     """
     read = [item for item in items if item["clip"] is not None]
     clips = [item["clip"] for item in items if item["clip"] is not None]
@@ -213,7 +213,7 @@ def collate(items: Sequence[Item]) -> Batch:
 
 
 def loader(clips: Clips, batches: Sequence[Sequence[Request]], workers: int = 0) -> Iterator[Batch]:
-    """Load the batches of a `schedule` in their order, and enter what is skipped in the clips.
+    """Load the batches of a `schedule` in their order, and record skipped clips in `clips`.
 
     Args:
         clips: the data set.
@@ -222,7 +222,7 @@ def loader(clips: Clips, batches: Sequence[Sequence[Request]], workers: int = 0)
             hangs in a damaged file ends the loading with an error after five minutes.
 
     Raises:
-        VideoError: a clip cannot be read, and `clips` does not skip such.
+        VideoError: a clip cannot be read, and `clips` does not skip it.
     """
     source = DataLoader(
         clips,

@@ -1,4 +1,4 @@
-"""Opening a video container, and the choice among its picture tracks."""
+"""Opening a video container, and the choice among its video tracks."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _STILL = Disposition.attached_pic | Disposition.timed_thumbnails
 
 
 def open_container(path: str | Path) -> av.container.InputContainer:
-    """The opened file; nothing but local files is read, whatever a playlist called .mp4 asks for.
+    """The opened file; only local files are read, even if a playlist named .mp4 lists others.
 
     Raises:
-        av.FFmpegError: no container that FFmpeg knows.
+        av.FFmpegError: not a container that FFmpeg can read.
     """
     local = {"protocol_whitelist": "file"}
     return av.open(f"file:{path}", metadata_errors="replace", options=local)
@@ -25,22 +25,22 @@ def open_container(path: str | Path) -> av.container.InputContainer:
 def picture_track(path: str | Path, container: av.container.InputContainer) -> av.VideoStream:
     """The track that players show: the default one, else the largest, else the fastest.
 
-    Covers of sound files and chapter thumbnails are no candidates.
+    Covers of sound files and chapter thumbnails are not candidates.
 
     Raises:
-        VideoError: there is none, or no decoder knows its codec.
+        VideoError: there is none, or there is no decoder for its codec.
     """
     moving = picture_tracks(container)
     if not moving:
-        raise damaged(path, "it has no moving picture")
+        raise damaged(path, "it has no video track")
     known = [stream for stream in moving if stream.codec_context is not None]
     if not known:
-        raise damaged(path, "no decoder knows its codec")
+        raise damaged(path, "there is no decoder for its codec")
     return max(known, key=_standing)
 
 
 def picture_tracks(container: av.container.InputContainer) -> list[av.VideoStream]:
-    """The tracks with moving pictures."""
+    """The video tracks, without cover pictures and thumbnails."""
     return [stream for stream in container.streams.video if not stream.disposition & _STILL]
 
 

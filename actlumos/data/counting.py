@@ -1,9 +1,9 @@
 """How many frames a container claims, next to those that were shown.
 
-A claim is a claim about time. Duration x rate counts frames that a clip of variable rate never
-had, and a container lasts as long as its longest track, which may be the sound. So the time that
-the picture was shown is compared with the time that the picture's own track lasts; where the
-container gives no such time, a container that another track fills to its end is whole too.
+Duration x rate is too high for a clip of variable rate, and a container is as long as its longest
+track, which may be the sound. So times are compared: how long frames are shown, and the length of
+the video track itself. Where the container does not give that length, a file in which another
+track reaches the container's end is whole too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import av
 from actlumos.data.containers import open_container
 
 _SLACK = Fraction(1, 10)  # of a frame: time stamps are rounded to a clock
-_UNCOUNTED = 0.9  # a length that is no count of frames must be missed by more than a tenth
+_UNCOUNTED = 0.9  # without a frame count a file is short if over a tenth is missing
 
 
 def claim(
@@ -27,11 +27,11 @@ def claim(
     frames: int,
     shown: Fraction | None,
 ) -> tuple[int, bool]:
-    """Compare a decoded clip with what its container says of it.
+    """Compare a decoded clip with its container's claim.
 
     Args:
         path: of the file.
-        container, stream: opened, and its picture track.
+        container, stream: opened, and its video track.
         frames: how many were decoded.
         shown: seconds from the first frame's start to the last one's end; None: unknown.
 

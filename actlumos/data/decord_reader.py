@@ -1,9 +1,9 @@
-"""decord as a reader: the same frames as PyAV, from files that decord is known to read right.
+"""decord as a reader: the same frames as PyAV, from files that decord reads correctly.
 
 decord 0.6.0 counts packets and seeks by their time stamps. So it shows frames that an edit list
-hides, repeats or misplaces frames where time stamps are missing or the first keyframe is, and
+hides, repeats or misplaces frames where time stamps or the first keyframe are missing, and
 fails or is wrong on transport streams; it ignores mirroring, and a rotation by a quarter turn
-breaks it. Such files are refused here, and so are those whose length is not the measured one.
+breaks it. Such files are refused here, and so are files whose length differs from the measured one.
 Its colours are those of FFmpeg's fast converter: up to 3 levels off, and darker by about one.
 
 Import PyAV before decord: decord makes the symbols of its own libraries global, and PyAV's codecs
@@ -34,7 +34,7 @@ def read_clip(
     Raises:
         ValueError: no index, or a negative one.
         VideoError: the file is missing or damaged, has fewer frames, or is of a kind that decord
-            does not read right.
+            does not read correctly.
     """
     wanted = checked(path, indices)
     if reason := unfit(path):
@@ -51,7 +51,7 @@ def read_clip(
 
 
 def unfit(path: str | Path) -> str:
-    """Why decord is not trusted with a file, an empty text where it is.
+    """Why decord does not read a file correctly; empty where it does.
 
     Raises:
         VideoError: the file is missing or damaged.
@@ -60,7 +60,7 @@ def unfit(path: str | Path) -> str:
         return "it is a folder of pictures"
     with opened(path) as film:
         if len(picture_tracks(film.container)) > 1:
-            return "it has more than one picture track"
+            return "it has more than one video track"
         if film.container.format.name == "mpegts":
             return "it is a transport stream"
         if reason := unnumbered(stamps(film)):
@@ -71,4 +71,4 @@ def unfit(path: str | Path) -> str:
 
 
 def _refused(path: str | Path, why: str) -> VideoError:
-    return VideoError(f"{path}: decord does not read this file right ({why}): use reader=pyav")
+    return VideoError(f"{path}: decord misreads this file ({why}): use reader=pyav")

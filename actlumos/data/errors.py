@@ -14,7 +14,7 @@ class VideoError(ValueError):
 def damaged(path: str | Path, what: str) -> VideoError:
     """The error of a file of which some part cannot be decoded."""
     return VideoError(
-        f"{shown(path)}: cannot be decoded ({what}); it is damaged, cut short, or no video: "
+        f"{shown(path)}: cannot be decoded ({what}); it is damaged, cut short, or not a video: "
         "replace it or take it off the list"
     )
 
@@ -24,6 +24,6 @@ def past_the_end(path: str | Path, wanted: int, found: int, claimed: int) -> Vid
     claims = f", although its container claims {claimed}" if claimed > found else ""
     return VideoError(
         f"{shown(path)}: frame {wanted} was asked for, but the file has {found} frames{claims}; "
-        "it may be cut short or its list out of date: see what `actlumos data verify` says of it, "
+        "it may be cut short or its list out of date: check it with `actlumos data verify`, "
         "then replace it or make the list again"
     )

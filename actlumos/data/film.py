@@ -1,4 +1,4 @@
-"""An open video file: its picture track, and the track's frames in the order of showing."""
+"""An open video file: its video track, and the track's frames in display order."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class Film:
     """The frames of an open container; a damaged one ends the iteration with an error.
 
     Attributes:
-        stream: the picture track that is read.
-        fps: frames a second, as the container says; 30 where it says nothing.
+        stream: the video track that is read.
+        fps: frames per second as given by the container, 30 where it gives none.
     """
 
     def __init__(self, path: str | Path, container: av.container.InputContainer) -> None:
         self.path, self.container = path, container
         self.stream = picture_track(path, container)
-        self.stream.codec_context.thread_count = 1  # clips are read side by side, not frames
+        self.stream.codec_context.thread_count = 1  # clips are decoded in parallel, not frames
         self.rate = self.stream.average_rate or self.stream.guessed_rate
         self.fps = float(self.rate or ASSUMED_FPS)
         self._begin: Fraction | None = None
@@ -43,7 +43,7 @@ class Film:
             yield frame
 
     def decode(self, packets: Iterable[av.Packet]) -> Iterator[av.VideoFrame]:
-        """The frames of some packets, in the order of showing.
+        """The frames of some packets, in display order.
 
         Raises:
             VideoError: a frame is damaged; the message counts the frames before it.
@@ -60,7 +60,7 @@ class Film:
             raise damaged(self.path, f"{error.strerror} after {done} frames") from error
 
     def _clock(self, frame: av.VideoFrame) -> None:
-        """Note the earliest and the latest time that is shown."""
+        """Record the earliest and the latest time that is shown."""
         if frame.pts is None or not frame.time_base:
             return
         begin = frame.pts * frame.time_base
@@ -86,7 +86,7 @@ class Film:
 
 @contextmanager
 def opened(path: str | Path) -> Iterator[Film]:
-    """The film at `path`; whatever the decoder dislikes inside the block becomes a VideoError.
+    """The film at `path`; any decoder error inside the block becomes a VideoError.
 
     Raises:
         VideoError: no such file, or it is damaged.

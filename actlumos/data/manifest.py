@@ -6,9 +6,9 @@ counts from 0 in the order of the class table and is -1 (with an empty `class`) 
 clip. A class that has no clip is a row with nothing but `dataset`, `label` and `class`, so that
 the class table survives the round trip.
 
-Of a list that somebody else wrote only `path`, `split` and one of `class` and `label` must be
-there. Without labels the classes are numbered in alphabetical order, whatever their case; without
-class names a class is called by its number.
+A user's own list needs only `path`, `split` and one of `class` and `label`. Without labels the
+classes are numbered in alphabetical order, ignoring case; without class names the name of a class
+is its number.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Clip:
 
     `path` is relative to the manifest's root (posix), `label` indexes its classes (-1 =
     unlabelled), `group` names what must not be shared between splits (person, scene, take),
-    `split` is train, val or test, `frames` is the verified count, `fps` frames a second,
+    `split` is train, val or test, `frames` is the verified count, `fps` frames per second,
     `sha256` the hex digest of the file ("" = not taken).
     """
 
@@ -61,12 +61,12 @@ class Manifest:
     """The clips of a data set, and what their labels mean.
 
     `left_out` are listed paths without a clip here, because the file was missing or could not be
-    read and the policy was `skip`. They are no part of the CSV, of equality or of the digest:
-    these speak of the clips that are there, and those differ already.
+    read and the policy was `skip`. They are not part of the CSV, of equality or of the digest,
+    which depend on the other clips.
 
     Raises:
         ValueError: a path is absolute or listed twice, a label is outside the class table, a
-            split is unknown, a frame count is not positive, a digest is none, or two classes
+            split is unknown, a frame count is not positive, a digest is wrong, or two classes
             differ in case only.
     """
 
@@ -90,7 +90,7 @@ class Manifest:
         return len(self.clips)
 
     def path(self, index: int) -> Path:
-        """Where clip `index` lies on this machine."""
+        """Path of clip `index` on this machine."""
         return self.root / self.clips[index].path
 
     @property
@@ -141,7 +141,7 @@ class Manifest:
 
     @staticmethod
     def read(csv_path: str | Path, root: str | Path) -> Manifest:
-        """Read a manifest CSV whose clips lie under `root`.
+        """Read a manifest CSV whose clips are under `root`.
 
         Raises:
             FileNotFoundError: there is no such CSV.
@@ -178,7 +178,7 @@ def read_rows(csv_path: str | Path) -> tuple[str, tuple[str, ...], tuple[Clip, .
 def check_classes(classes: Sequence[str], where: str) -> None:
     """Raise ValueError when two class names differ in case, or in how accents are stored, only.
 
-    Results of one data set are matched with the classes of another without regard to case.
+    Results of one data set are matched with the classes of another ignoring case.
     """
     seen: dict[str, str] = {}
     for name in classes:
@@ -229,7 +229,7 @@ def concat(*manifests: Manifest) -> Manifest:
     try:
         root = Path(os.path.commonpath([m.root.resolve() for m in manifests]))
     except ValueError:
-        raise ValueError("the pools lie on different drives: put them under one folder") from None
+        raise ValueError("the pools are on different drives: put them under one folder") from None
     clips, left_out = [], []
     for manifest in manifests:
         prefix = PurePosixPath(manifest.root.resolve().relative_to(root).as_posix())
@@ -282,7 +282,7 @@ def _parse(row: Mapping[str | None, str], where: str) -> tuple[str, str, Clip]:
 def _rate(text: str | None) -> float:
     rate = float(text or 0)
     if not 0 <= rate < math.inf:
-        raise ValueError(f"{text} is no number of frames a second")
+        raise ValueError(f"{text} is not a number of frames per second")
     return rate
 
 

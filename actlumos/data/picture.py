@@ -1,8 +1,8 @@
 """From a decoded frame to an RGB picture that is the right way up.
 
-Colours: FFmpeg's converter is asked for accurate rounding and for chroma at every pixel
+Colours: FFmpeg's converter is set to accurate rounding and to chroma at every pixel
 (interpolated linearly between its samples, per field in interlaced frames). Without that it is
-wrong by up to 3 levels, and darker by .5 to 2 on average: much, in a dark clip. Planes are
+wrong by up to 3 levels, and darker by .5 to 2 on average, a large error in a dark clip. Planes are
 converted and interleaved afterwards, because only the planar output has fast code for this: the
 values are the same and it takes half the time.
 
@@ -58,7 +58,7 @@ def display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
 
 
 def upright(picture: np.ndarray, matrix: Sequence[int] | None) -> np.ndarray:
-    """The picture as its display matrix wants it shown: one of eight orientations.
+    """The picture turned and mirrored by its display matrix: one of eight orientations.
 
     Args:
         picture: `[H, W, 3]` as stored.

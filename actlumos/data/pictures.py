@@ -1,9 +1,9 @@
 """Folders of frame pictures: which files are the frames, in which order, and their pixels.
 
 The frames of a clip are one numbered series (`00001.jpg`, `00002.jpg`, ... or `img_1.png`, ...),
-in the order of their numbers (2 before 10). Pictures without a number, such as `thumb.jpg`, are no
-frames. A folder of two series (colours and flow, two cameras, two file types) is refused: which one
-is the clip is not known.
+in the order of their numbers (2 before 10). Pictures without a number, such as `thumb.jpg`, are
+not frames. A folder of two series (colours and flow, two cameras, two file types) is refused,
+because it is not known which one is the clip.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class PictureFolder:
         picture = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
         if picture is None:
             raise VideoError(
-                f"{shown(file)}: the picture is cut short or no picture: replace it or take its "
+                f"{shown(file)}: the picture is cut short or not a picture: replace it or take its "
                 "clip off the list"
             )
         self._size = self._size or picture.shape
@@ -71,7 +71,7 @@ class PictureFolder:
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """Every picture of a folder, frame or not, by name; hidden files are none."""
+    """Every picture of a folder, frame or not, by name, without hidden files."""
     return sorted(path for path in folder.iterdir() if is_picture(path.name) and not path.is_dir())
 
 

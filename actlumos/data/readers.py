@@ -1,4 +1,4 @@
-"""The readers of video files that one can choose between, by name."""
+"""The available readers of video files, by name."""
 
 from __future__ import annotations
 

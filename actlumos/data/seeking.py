@@ -1,12 +1,12 @@
-"""Reach a late frame without decoding what lies before it, where that is provably the same.
+"""Reach a late frame without decoding those before it, where the result is provably the same.
 
-Frames are numbered in the order of showing, and a container knows times, not numbers. All packets
+Frames are numbered in display order, and a container stores times, not numbers. All packets
 are read, but not decoded: their time stamps, sorted, are the times at which frames are shown. If
 there are as many packets as the clip has frames (as measured once by decoding all of it), no
 packet can be without a frame, so the sorted time stamps are the frames' numbers. Decoding then
 starts at a keyframe before which everything was shown earlier, and each frame that comes out must
-carry the time stamp of its number. Whatever does not fit (no or double time stamps, hidden
-frames, damage, a keyframe that is not found again) ends the attempt, and the caller decodes from
+have the time stamp of its number. If anything does not fit (no or double time stamps, hidden
+frames, damage, a keyframe that is not found again), the attempt ends and the caller decodes from
 the first frame.
 """
 
@@ -32,7 +32,7 @@ _RESTARTING = frozenset(
 
 class Timetable(NamedTuple):
     """`shown`: the time stamp of each frame; `keys`: numbers of the frames where decoding may
-    start, and `places`: the time stamps by which the container is asked for them."""
+    start, and `places`: the time stamps for seeking to them."""
 
     shown: np.ndarray
     keys: np.ndarray
@@ -71,7 +71,7 @@ def sought(film: Film, needed: Sequence[int], frames: int) -> dict[int, np.ndarr
 
 
 class Stamp(NamedTuple):
-    """What a packet says of its frame; `clear`: it has a time, is shown, and is not damaged."""
+    """A packet's data about its frame; `clear`: it has a time, is shown, and is not damaged."""
 
     pts: int | None
     dts: int | None
@@ -113,7 +113,7 @@ def timetable(film: Film, frames: int) -> Timetable | None:
 
 
 class _Mismatch(Exception):
-    """A frame did not carry the time stamp of its number."""
+    """A frame did not have the time stamp of its number."""
 
 
 def _clear(packet: av.Packet) -> bool:

@@ -1,13 +1,13 @@
-"""Video files: how long is this one, give me these frames, which frames make a clip.
+"""Video files: their length, their frames by number, and which frames make a clip.
 
 A clip is a video file or a folder of frame pictures (see `pictures`). Files are decoded by PyAV,
-one thread per clip, and opened again for each call. Decoding is sequential and does not trust the
+one thread per clip, and opened again for each call. Decoding is sequential and does not rely on the
 container's frame count: containers claim frames that they do not hold, and edit lists hide frames
 that they do hold. Late frames of a long clip are reached through its keyframes only where the
 result is certain to be the same (`actlumos.data.seeking`).
 
 Frames come at the stored size: sound and the pixels' aspect ratio are ignored; quarter turns and
-mirroring (telephones) are applied. A picture folder has no rate: 30 frames a second is assumed.
+mirroring (telephones) are applied. A picture folder has no rate: 30 frames per second is assumed.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ RESIZE = {"area": cv2.INTER_AREA, "bilinear": cv2.INTER_LINEAR}
 
 
 class VideoInfo(NamedTuple):
-    """Frames that can be decoded, frames a second, and the size of a frame in pixels."""
+    """Frames that can be decoded, frames per second, and the size of a frame in pixels."""
 
     frames: int
     fps: float
@@ -53,11 +53,11 @@ class VideoInfo(NamedTuple):
 
 
 class Inspection(NamedTuple):
-    """A fully decoded clip, and what its container said beforehand.
+    """A fully decoded clip, and what its container claims.
 
-    `claimed` is the number of decoded frames and of those that would fill the time that is
-    missing: the picture was shown for a shorter time than its own track lasts. `short`: that is
-    so; a length that comes without a count of frames must be missed by more than a tenth.
+    `claimed` is the number of decoded frames plus those that would fill the missing time, the
+    difference between the video track's length and the time for which frames are shown. `short`:
+    time is missing; more than a tenth where the container gives no count of frames.
     """
 
     info: VideoInfo
@@ -99,8 +99,8 @@ def read_clip(
         path: any container and codec that FFmpeg reads, or a folder of pictures.
         indices: `[T]`, each in 0..frames-1.
         frames: the clip's length as `probe` has measured it. With it a window that starts late
-            in a long clip is sought, with the same result; without it everything up to the last
-            index is decoded.
+            in a long clip is reached by seeking, with the same result; without it everything up to
+            the last index is decoded.
 
     Returns:
         uint8 `[T, H, W, 3]`, RGB, at the stored size.
@@ -126,7 +126,7 @@ def checked(path: str | Path, indices: Sequence[int] | np.ndarray) -> np.ndarray
     """
     wanted = np.asarray(indices, dtype=np.int64)
     if wanted.ndim != 1 or not wanted.size or wanted.min() < 0:
-        raise ValueError(f"{path}: frame indices must be a row of numbers from 0 on, not {indices}")
+        raise ValueError(f"{path}: frame indices must be a list of numbers from 0, not {indices}")
     return wanted
 
 
@@ -226,7 +226,7 @@ def sample_indices(
     if policy not in POLICIES:
         raise ValueError(f"unknown short-clip policy {policy!r}: choose {', '.join(POLICIES)}")
     if not 0 <= position <= 1:
-        raise ValueError(f"position must lie in 0..1, not {position}")
+        raise ValueError(f"position must be in 0..1, not {position}")
     steps = np.arange(length, dtype=np.int64) * stride
     slack = frames - 1 - int(steps[-1])
     if stride == 0 or (slack < 0 and policy == "span"):

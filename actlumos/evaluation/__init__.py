@@ -1,1 +1,1 @@
-"""What a trained network is worth: accuracy, embeddings, cost, and the statistics beside them."""
+"""Tests of a trained network: accuracy, embeddings, cost, and their statistics."""

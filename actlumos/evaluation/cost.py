@@ -40,7 +40,7 @@ def measure(
     leaves out decoding. Multiply-adds are those of the network.
 
     Args:
-        model: takes one float `[1, 3, T, h, w]` a stream.
+        model: takes one float `[1, 3, T, h, w]` per stream.
         streams: names for `actlumos.views.streams.make_streams`.
         repeats: timed passes, after one that warms up; their median is kept.
     """

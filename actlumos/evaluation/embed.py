@@ -1,4 +1,4 @@
-"""Features, and numbers beside their pictures: t-SNE, kNN accuracy, silhouette."""
+"""Features, their t-SNE map, and numbers for it: kNN accuracy, silhouette."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from actlumos.runtime.device import autocast, device_of
 def features(
     model: Any, clips: Clips, streams: tuple[str, ...], config: Config
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What the classifier reads of each clip: centre crop, middle of the clip.
+    """The classifier's input for each clip: centre crop, middle of the clip.
 
     Returns:
         Features float32 `[N, D]`, each of unit length, and labels int64 `[N]`.
@@ -40,7 +40,7 @@ def features(
 def tsne(points: np.ndarray, seed: int = 0, perplexity: float = 30.0) -> np.ndarray:
     """Two-dimensional t-SNE map `[N, 2]` (van der Maaten and Hinton 2008), from a PCA start.
 
-    One thread: scikit-learn's threads do not promise the same sum twice. The perplexity is cut
+    One thread: with several, scikit-learn's sums may differ between calls. The perplexity is cut
     to a third of the points.
 
     Raises:

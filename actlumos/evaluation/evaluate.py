@@ -38,14 +38,14 @@ def predict(
 ) -> tuple[Tensor, Tensor]:
     """Logits of every clip, in the order of the data set.
 
-    Several processes divide the batches among themselves, none is seen twice, and each process
-    gets the logits of all: the same numbers as from one process.
+    Several processes divide the batches, each batch is evaluated once, and each process gets
+    the logits of all: the same numbers as from one process.
 
     Args:
-        model: takes one float `[B, 3, T, h, w]` a stream; returns logits `[B, K]`, or something
+        model: takes one float `[B, 3, T, h, w]` per stream; returns logits `[B, K]`, or something
             with a `.logits`.
-        clips: the clips; each is seen once, at its middle. One that cannot be read ends the call
-            or, where `clips` skips such, is absent from the result (N counts the others).
+        clips: the clips; each is used once, at its middle. One that cannot be read ends the call
+            or, where `clips` skips it, is absent from the result (N counts the others).
         streams: names for `actlumos.views.streams.make_streams`.
         config: sizes, number of test crops, precision.
 
@@ -101,7 +101,7 @@ def check_finite(logits: Tensor) -> None:
 
 
 def score(logits: Tensor, labels: Tensor) -> dict[str, Any]:
-    """What `result.json` holds of a test.
+    """The part of `result.json` about a test.
 
     Returns:
         top1, top5 in percent; n; interval (Wilson's 95 %); confusion (counts, rows are true
@@ -125,16 +125,16 @@ def score(logits: Tensor, labels: Tensor) -> dict[str, Any]:
 
 
 def restrict(logits: Tensor, classes: tuple[str, ...], wanted: tuple[str, ...]) -> Tensor:
-    """Keep the columns of the wanted classes, in their order; names compare without case.
+    """Keep the columns of the wanted classes, in their order; names are compared ignoring case.
 
     Args:
         logits: `[N, len(classes)]`.
 
     Raises:
-        ValueError: the model does not know one of the wanted classes.
+        ValueError: the model does not have one of the wanted classes.
     """
     known = {name.lower(): column for column, name in enumerate(classes)}
     missing = [name for name in wanted if name.lower() not in known]
     if missing:
-        raise ValueError(f"the model has no class {missing[0]!r}; it knows {', '.join(classes)}")
+        raise ValueError(f"the model has no class {missing[0]!r}; it has {', '.join(classes)}")
     return logits[:, [known[name.lower()] for name in wanted]]

@@ -1,4 +1,4 @@
-"""How far does the number of test clips let an accuracy, or a difference of two, be trusted?
+"""How certain an accuracy, or a difference of two, is with a given number of test clips.
 
 **An accuracy.** Wilson's 95 % interval on the number of test clips. A mean over seeds and splits
 rests on fewer clips than its runs have tested together, since they test many of the same clips;
@@ -8,19 +8,19 @@ clip c have the weight a_c in the mean (the weights of all clips add up to 1); t
     n = 1 / sum_c a_c^2
 
 as if all runs agreed on a clip. One run, or many seeds of one split, give the number of clips of
-that split: more seeds do not make more clips. Splits that share no clip give the sum of theirs.
+that split: more seeds do not add clips. Splits that share no clip give the sum of their clips.
 
 **A difference.** Two arms tested on the same clips are compared pairwise: only the clips on which
-they disagree say anything. With b clips right for the first alone and c for the second alone, and
-no real difference, b is binomial(b + c, 1/2). That gives McNemar's exact test; turning it round
+they disagree count. With b clips right for the first alone and c for the second alone, and
+no real difference, b is binomial(b + c, 1/2). That gives McNemar's exact test; inverting it
 gives an interval of the difference that agrees with the test. Several runs are pooled by clip, and
 the same test is made on the effective numbers b and c. Without per-clip predictions the difference
 of two independent proportions is bounded by Newcombe's method (Statistics in Medicine 1998,
 method 10).
 
 All of it is about the sample of clips. The effect of the seed is the spread over seeds, which is
-reported beside it.
-That clips of one scene resemble each other is in neither: real doubt is larger, never smaller.
+reported next to it.
+Neither includes the similarity of clips of one scene: the real uncertainty is larger.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Z = 1.959963984540054  # 97.5 % point of the normal distribution
 class Difference(NamedTuple):
     """`points` first minus second, in percent points, with its 95 % interval.
 
-    `p` is the two-sided p value, NaN where only intervals were at hand.
+    `p` is the two-sided p value, NaN where only intervals were available.
     """
 
     points: float
@@ -108,7 +108,7 @@ def paired_difference(first: np.ndarray, second: np.ndarray) -> Difference:
         ValueError: the two do not have the same length, or are empty.
     """
     if first.shape != second.shape or first.ndim != 1 or not first.size:
-        raise ValueError(f"need two equal, non-empty rows of clips: {first.shape}, {second.shape}")
+        raise ValueError(f"need two equal, non-empty lists of clips: {first.shape}, {second.shape}")
     return pooled_difference((first.astype(float) - second) / first.size, "paired, exact")
 
 
@@ -119,7 +119,7 @@ def pooled_difference(gains: np.ndarray, method: str = "paired, pooled by clip")
         gains: float [n], what each distinct clip adds to the difference of the two accuracies
             (as shares, not percent): its weight in the mean times (right for the first minus
             right for the second), summed over the runs that tested it.
-        method: how to call it.
+        method: its name in the result.
 
     Returns:
         With one run, McNemar's exact test and its interval. With more, the same on the effective

@@ -1,4 +1,4 @@
-"""The models room: backbone, fusion, temporal head, teacher and student."""
+"""Backbone, fusion, temporal head, teacher, student and losses."""
 
 from actlumos.models.actlumos import Pretrainer, Projector, Student, Teacher, TeacherOutput
 from actlumos.models.r2plus1d import R2Plus1D, r2plus1d_34

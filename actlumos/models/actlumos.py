@@ -114,7 +114,7 @@ class Student(Recogniser):
     Args:
         num_classes: K.
         config: sizes of all parts; None takes the published ones.
-        stream: what it sees, which decides its input norm (`config.norm_of`).
+        stream: name of its input, which decides its input norm (`config.norm_of`).
     """
 
     def __init__(
@@ -203,7 +203,7 @@ class Projector(nn.Module):
     """Linear - ReLU - linear onto the unit sphere, for a contrastive loss; dropped afterwards.
 
     Source: the head of supervised contrastive learning (Khosla et al., NeurIPS 2020); the
-    paper draws no projector, so that there is one is our choice.
+    paper draws no projector; using one is our choice.
 
     Args:
         width: of the vectors.

@@ -7,8 +7,8 @@
 Both teacher and student of ActLumos have it; the paper's 67 M parameters fit one layer of width
 512 only. Sizes and dropouts are those of late temporal modelling (Kalfaoglu et al., ECCVW
 2020), where the head comes from: 8 heads, FFN of 4 widths with tanh-GELU, pre-norm, no last
-norm, learned CLS and positions (standard deviation .02), dropout .1 throughout. Not a language
-model and no language model's weights. Our choice: `nn.LayerNorm` (eps 1e-6), where the origin
+norm, learned CLS and positions (standard deviation .02), dropout .1 throughout. No language
+model's weights are used. Our choice: `nn.LayerNorm` (eps 1e-6), where the origin
 divides by the unbiased standard deviation plus eps; the parameters are the same in number, the
 values differ by a factor sqrt((C - 1) / C).
 """
@@ -153,7 +153,7 @@ class BertHead(nn.Module):
         return tokens[:, 0]
 
     def draw_visible(self, tokens: Tensor) -> Tensor:
-        """Bool `[B, N + 1]`: which keys attention may see; the first, CLS, always."""
+        """Bool `[B, N + 1]`: which keys attention may use; the first, CLS, always."""
         visible = torch.rand(tokens.shape[:2], device=tokens.device) < self.keep
         visible[:, 0] = True
         return visible

@@ -11,7 +11,7 @@ Source: the DFF figures of ActLumos (arXiv 2502.03724) v2, and of v1, which has 
 and `sigmoid`, then division by the sum, in place of softmax. The drawings name no kernel size,
 reduction or pooling axes. Those are attentional feature fusion's (Dai et al., WACV 2021), which
 v1 says it extends: 1 x 1 x 1 kernels with bias, reduction 4; the global branch pools over T, H
-and W. The weights vary over time all the same, through the local branch.
+and W. The weights still vary over time, through the local branch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the backbone is fed: the one place where a clip in 0..1 is normalised.
+"""The backbone's input: the only place where a clip in 0..1 is normalised.
 
 Five kinds. `fixed` belongs to the pre-trained weights. The others are ours, for nets
 trained from scratch on dark clips: in the dark, how a clip is scaled matters as much as how it
@@ -27,8 +27,8 @@ class InputNorm(nn.Module):
             `log`: log(1 + 255 x), then `standardise`. Exposure is a factor; after the
                 logarithm it is an offset, which standardising takes away.
             `motion`: three planes of the log luma (BT.601): standardised; its difference to
-                the frame before (0 for the first), in standard deviations; and standardised
-                less its median over time (of an even number of frames the lower one).
+                the previous frame (0 for the first), in standard deviations; and standardised
+                minus its median over time (of an even number of frames the lower one).
             `motion-linear`: the same of the luma itself, for a stream that is a logarithm
                 already, as Retinex is.
         mean, std: three values each, for `fixed`. Kinetics' by default: IG-65M's loader and the
@@ -80,14 +80,14 @@ def motion_planes(luma: Tensor) -> Tensor:
     """`[B, 1, T, H, W]` to `[B, 3, T, H, W]`: the three planes of `InputNorm`'s `motion`."""
     grey = standardise(luma)
     step = torch.diff(grey, dim=2, prepend=grey[:, :, :1])
-    # The floor keeps a still clip's sensor noise from being blown up to full contrast.
+    # Without the floor a still clip's sensor noise would be amplified to full contrast.
     step = step / step.square().mean((1, 2, 3, 4), keepdim=True).sqrt().clamp_min(0.05)
     moving = grey - grey.median(dim=2, keepdim=True).values
     return torch.cat([grey, step, moving], dim=1)
 
 
 def standardise(clip: Tensor) -> Tensor:
-    """Each clip of `[B, ...]` less its mean, over its standard deviation (at least 1e-3)."""
+    """Each clip of `[B, ...]` minus its mean, divided by its standard deviation (at least 1e-3)."""
     axes = tuple(range(1, clip.dim()))
     centred = clip - clip.mean(axes, keepdim=True)
     return centred / centred.square().mean(axes, keepdim=True).sqrt().clamp_min(1e-3)

@@ -2,12 +2,12 @@
 
 - The teacher learns from cross-entropy plus the supervised contrastive loss over the features of
   its two streams (dark and Retinex).
-- The student is pretrained without labels: two views of one clip attract each other, and all
-  other clips of the batch push away (NT-Xent).
+- The student is pretrained without labels: two views of one clip are pulled together, and all
+  other clips of the batch are pushed away (NT-Xent).
 - The student then learns from cross-entropy plus distillation of the teacher's logits.
 
 The paper's figures name these losses and say what counts as a positive. The formulas below are the
-standard ones of the works cited at each function: our reading where the paper's text is silent.
+standard ones of the works cited at each function: our choice where the paper does not say.
 
 Everything is computed in float32 at least, under autocast too: a similarity divided by 0.07 has
 few correct digits in bfloat16. Nothing here handles several processes: to contrast across several
@@ -66,7 +66,7 @@ def supervised_contrastive(features: Tensor, labels: Tensor, temperature: float 
         itself = torch.eye(len(z), dtype=torch.bool, device=z.device)
         positive = (labels[:, None] == labels[None, :]) & ~itself
         similarity = z @ z.T / temperature
-        # A finite stand-in for -inf: a lone anchor then gets a zero gradient instead of NaN.
+        # A finite value instead of -inf: a single anchor then gets a zero gradient instead of NaN.
         others = similarity.masked_fill(itself, torch.finfo(z.dtype).min)
         log_prob = similarity - others.logsumexp(dim=1, keepdim=True)
         positives = positive.sum(dim=1)
@@ -101,14 +101,14 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float = 0.5) -> Tensor:
 
 
 def distillation(student: Tensor, teacher: Tensor, temperature: float = 4.0) -> Tensor:
-    """Let the student's softened class probabilities follow the teacher's.
+    """Pull the student's softened class probabilities towards the teacher's.
 
     Hinton et al., "Distilling the Knowledge in a Neural Network" (2015), section 2, with
     p = softmax(logits / T)::
 
         L = T^2 / B  sum_b  KL(p_teacher,b || p_student,b)
 
-    T^2 keeps the gradient's size about the same whatever the temperature. The cross-entropy with
+    T^2 keeps the gradient's size about the same at any temperature. The cross-entropy with
     the true labels is added, with its own weight, by the caller.
 
     Args:

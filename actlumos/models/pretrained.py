@@ -7,7 +7,7 @@ Two releases hold weights of this family of nets, with the same state-dict names
 
 A file's name ends with the first eight hex digits of its SHA-256. Both releases were trained on
 clips normalised with Kinetics' mean and standard deviation. Which weights the paper starts from,
-if any, is unknown; its lineage starts from the first of IG-65M's. Nothing is downloaded here.
+if any, is unknown; prior code starts from the first of IG-65M's. Nothing is downloaded here.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Release:
     Args:
         source: what it was trained on, and by whom it was published.
         classes: rows of its classifier.
-        page: where a person finds the file.
+        page: web page of the file.
         layers, midplanes, bn_eps: of `R2Plus1D`; everything else is that class's default.
         mean, std: of the clips it was trained on, RGB in 0..1.
     """
@@ -117,7 +117,7 @@ def find_pretrained(path: str | Path) -> Release | None:
 
     Raises:
         FileNotFoundError: no such file; the message says where to get one.
-        ValueError: the file is of a net that this backbone is not.
+        ValueError: the file is of another kind of net.
     """
     path = Path(path)
     for name, reason in _OTHER_NETS.items():
@@ -129,7 +129,7 @@ def find_pretrained(path: str | Path) -> Release | None:
 
 
 def settings_for(path: str | Path) -> dict[str, Any]:
-    """The settings that make a profile's backbone, and what it is fed, fit a published file.
+    """The settings with which a profile's backbone and its input fit a published file.
 
     Returns:
         Fields of `Config` with their values; empty for a file that is not in `KNOWN`, which
@@ -156,7 +156,7 @@ def settings_for(path: str | Path) -> dict[str, Any]:
 def load_pretrained(backbone: R2Plus1D, path: str | Path) -> Pretrained:
     """Copy the weights of a file into a backbone, whose own classifier (if any) stays as it is.
 
-    Names may be those of the releases, or carry the prefixes they get in the wild: `module.`
+    Names may be those of the releases, or have the prefixes of other code: `module.`
     of a parallel wrapper, `features.0.` to `features.4.` of a net cut into a sequence.
 
     Args:
@@ -173,7 +173,7 @@ def load_pretrained(backbone: R2Plus1D, path: str | Path) -> Pretrained:
     release = find_pretrained(path)
     if release and not sha256(path).startswith(path.stem.rsplit("-", 1)[1]):
         raise ValueError(
-            f"{path} is damaged (its SHA-256 is not the one in its name): get it anew from "
+            f"{path} is damaged (its SHA-256 is not the one in its name): get it again from "
             f"{release.page}"
         )
     state = {_plain(name): value for name, value in _read(path).items()}
@@ -244,7 +244,7 @@ def _check_shapes(backbone: nn.Module, state: dict[str, Tensor], path: Path) -> 
 
 
 def _check_eps(backbone: nn.Module, release: Release | None, path: Path) -> None:
-    """No shape shows batch norm's eps, and a wrong one changes every activation."""
+    """Compare batch norm's eps: no shape shows it, and a wrong one changes every activation."""
     found = {m.eps for m in backbone.modules() if isinstance(m, nn.BatchNorm3d)}
     if release and found != {release.bn_eps}:
         raise ValueError(

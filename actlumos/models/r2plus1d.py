@@ -30,8 +30,8 @@ Norm = Callable[[int], nn.Module]
 def midplanes(inputs: int, outputs: int, rule: Midplanes = "ig65m") -> int:
     """Planes between the spatial and the temporal part of one convolution.
 
-    `ig65m` and `torchvision` are the formula above (they differ in whose channels a block puts
-    into it, see `BasicBlock`); `multiple16` rounds it to the nearest multiple of 16 (at least
+    `ig65m` and `torchvision` are the formula above (they differ in which channels a block
+    uses in it, see `BasicBlock`); `multiple16` rounds it to the nearest multiple of 16 (at least
     16), because CPU kernels are slow for other counts (our choice, for small nets).
 
     Raises:
@@ -199,10 +199,10 @@ def _checkpointed(part: nn.Module, clip: Tensor) -> Tensor:
 
 
 class _SpareStatistics:
-    """While it is entered, batch norm updates copies of its running statistics.
+    """A context in which batch norm updates copies of its running statistics.
 
-    The second pass sees the batch that the first one has counted already. Copies, and not a
-    switched-off update, because autograd must find the same tensors saved in both passes.
+    The second pass gets the batch that the first one has already counted. The update is not
+    switched off, because autograd needs the same saved tensors in both passes.
     """
 
     def __init__(self, part: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""What a person reads at the end: published numbers, tables, judged claims and figures.
+"""Published numbers, tables, judged claims and figures.
 
 Everything here is a function of results on disk, arrays or data frames. No model, no GPU.
 """

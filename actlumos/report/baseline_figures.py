@@ -1,4 +1,4 @@
-"""Figures of the compared systems: who grew from whom, what each is built of, what it costs."""
+"""Figures of the compared systems: which builds on which, their parts, and their cost."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ NAME = 0.135  # inches: a line of names
 def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
     """A figure whose coordinates are inches, from the upper left corner."""
     figure = new_figure(width, height)
-    figure.set_layout_engine("none")  # the one that lays out would find nothing to lay out
+    figure.set_layout_engine("none")  # there is nothing to lay out
     axis = figure.add_axes((0, 0, 1, 1))
     axis.set(xlim=(0, width), ylim=(height, 0))
     axis.axis("off")
@@ -65,7 +65,7 @@ def _arrow(axis: Axes, start: tuple[float, float], end: tuple[float, float]) -> 
 
 @styled
 def family_tree(systems: Sequence[Card]) -> Figure:
-    """Who grew from whom, one row per year; the colour says how close our build is to the authors'.
+    """Which system builds on which, one row per year; the colour is the status of our build.
 
     Args:
         systems: of `actlumos.baselines`; lines are drawn between those given.
@@ -117,7 +117,7 @@ def _lines(axis: Axes, rows: dict[int, list[Node]], heights: dict[int, float]) -
 
 
 def _drop(axis: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """A line that leaves and arrives upright."""
+    """A line that starts and ends vertically."""
     middle = (start[1] + end[1]) / 2
     way = Path([start, (start[0], middle), (end[0], middle), end],
                [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4])
@@ -130,8 +130,8 @@ def _drop(axis: Axes, start: tuple[float, float], end: tuple[float, float]) -> N
 def block_diagram(system: Card) -> Figure:
     """A system as boxes and arrows, one row per stream.
 
-    Grey: what goes in. Filled: one network with one set of weights for several streams. Dashed:
-    trained beforehand and frozen. The outline's colour is that of the status.
+    Grey: inputs. Filled: one network with one set of weights for several streams. Dashed:
+    trained before and frozen. The outline's colour is that of the status.
 
     Args:
         system: of `actlumos.baselines`.
@@ -158,7 +158,7 @@ def _row(number: float) -> float:
 
 
 def _arrow_heights(block: Block, following: Block) -> list[float]:
-    """One arrow a stream, and a single one where the streams have met."""
+    """One arrow per stream, and a single one after the streams are joined."""
     rows = sorted(set(block.rows) & set(following.rows))
     return [_row(float(np.mean(rows)))] if block.joined else [_row(row) for row in rows]
 
@@ -179,9 +179,9 @@ def _draw_block(axis: Axes, block: Block, x: float, width: float, colour: str) -
 
 @styled
 def systems_vs_cost(table: pd.DataFrame, *, cost: str = "GMACs") -> Figure:
-    """Top-1 of our builds against what they cost, with 95 % intervals; the band is the floor's.
+    """Top-1 of our builds against their cost, with 95 % intervals; the band is that of one frame.
 
-    Systems of one cost stand side by side: a small step to the right means nothing. The axis is
+    Systems of one cost are side by side: the small shift to the right has no meaning. The axis is
     logarithmic where the costs differ by more than a factor of five.
 
     Args:
@@ -230,7 +230,7 @@ def _floor(axis: Axes, row: dict) -> None:
 
 
 def _points(axis: Axes, rows: pd.DataFrame, cost: str) -> list[tuple[float, float]]:
-    """The points with their intervals, those of (nearly) one cost beside each other."""
+    """The points with their intervals, those of (nearly) one cost side by side."""
     logarithmic = axis.get_xscale() == "log"
     costs = np.log(rows[cost].astype(float)) if logarithmic else rows[cost].astype(float)
     step = 0.016 * (np.ptp(costs) or 1.0)

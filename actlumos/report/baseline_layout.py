@@ -38,7 +38,7 @@ def apart(
 
 @dataclass(eq=False)
 class Block:
-    """A box of a diagram, which stands in one row or reaches over several.
+    """A box of a diagram, in one row or over several.
 
     `meets`: the streams meet here. `joined`: here or before, so one arrow leaves it.
     """
@@ -52,7 +52,7 @@ class Block:
 
     @property
     def lines(self) -> list[str]:
-        """Its text in lines; a remark in brackets has one of its own."""
+        """Its text in lines; a remark in brackets is on its own line."""
         body, bracket, remark = self.text.partition(" (")
         width = 13 if len(body) > 18 else 15
         return wrap(body, width, break_long_words=False) + [bracket[1:] + remark] * bool(bracket)
@@ -67,7 +67,7 @@ def blocks(diagram: Sequence[str]) -> list[Block]:
     """The boxes of `Card.diagram`, each once, with its rows, layer and successors.
 
     Boxes of several rows with the same text are one box if they are inputs, are marked
-    `(shared)`, or stand at or behind a box in which streams meet. A row that ends in such a box
+    `(shared)`, or are at or after a box in which streams meet. A row that ends in such a box
     goes on as the others do.
     """
     rows = [row.split(" -> ") for row in diagram]
@@ -92,7 +92,7 @@ def _meets(text: str, rows: Sequence[Sequence[str]]) -> bool:
 
 
 def _rest(row: Sequence[str], rows: Sequence[Sequence[str]]) -> Sequence[str]:
-    """How the other rows go on behind the box that this one ends in."""
+    """The continuation, in the other rows, of the box that this one ends in."""
     longer = [other[other.index(row[-1]) + 1:] for other in rows if row[-1] in other]
     return max(longer, key=len) if _meets(row[-1], rows) else []
 
@@ -119,7 +119,7 @@ def columns(found: Sequence[Block], gap: float) -> tuple[list[float], list[float
 class Node:
     """A system in its year's row, or (without a `system`) the way past that row from a parent.
 
-    `x`: centre, in inches. `parents`: names of what stands before it in the tree.
+    `x`: centre, in inches. `parents`: names of the systems above it in the tree.
     """
 
     name: str
@@ -135,7 +135,7 @@ def family_rows(
 
     A system with children in later rows has a node without a `system` in each row between, so
     that lines can go past the boxes. Year 0, not published, comes last. The rows are placed
-    twice: the first time shows where the children of those without parents will be.
+    twice: the first time gives the positions of the children of those without parents.
 
     Args:
         systems: those whose parents are not among them start a line of their own.
@@ -160,7 +160,7 @@ def family_rows(
 
 
 def _above_children(rows: Mapping[int, Sequence[Node]]) -> dict[str, float]:
-    """Where a system without parents would like to stand: over the middle of its children."""
+    """Preferred x of a system without parents: over the middle of its children."""
     nodes = [node for row in rows.values() for node in row if node.system]
     young = {node.name: [child.x for child in nodes if node.name in child.parents]
              for node in nodes if not node.parents}
@@ -172,7 +172,7 @@ def _node(system: Card, known: Mapping[str, Card]) -> Node:
 
 
 def _with_children(nodes: list[Node]) -> list[list[Node]]:
-    """Systems of one year, each child beside its parent of that year."""
+    """Systems of one year, each child next to its parent of that year."""
     groups: list[list[Node]] = []
     for node in sorted(nodes, key=lambda n: _depth(n, nodes)):
         home = next((g for g in groups if {m.name for m in g} & set(node.parents)), None)
@@ -191,7 +191,7 @@ def _depth(node: Node, nodes: Sequence[Node]) -> int:
 def _placed(
     groups: list[list[Node]], places: Mapping[str, float], width: float, box: float, gap: float
 ) -> list[Node]:
-    """A row's nodes with their x: each group under its parents, strangers at the right end."""
+    """A row's nodes with their x: each group under its parents, others at the right end."""
     def wanted(*nodes: Node) -> float:
         above = [places[p] for node in nodes for p in node.parents if p in places]
         own = [places[node.name] for node in nodes if node.name in places and not node.parents]

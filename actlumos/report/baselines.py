@@ -1,7 +1,7 @@
-"""Tables of the compared systems: their sizes, what was reported of them, what ours reached.
+"""Tables of the compared systems: their sizes, reported results and our measured results.
 
 A system comes as `actlumos.arms.Card`, of which only plain data are read here. Reported and
-measured figures never share a column, and a system's status stands in every table.
+measured figures never share a column, and a system's status is in every table.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def printed_params(system: Card) -> str:
 
 
 def streams_of(system: Card) -> str:
-    """What the network sees at test time, in one word a stream."""
+    """The network's inputs at test time, one word per stream."""
     return " + ".join(system.streams)
 
 
@@ -67,7 +67,7 @@ def size_table(systems: Sequence[Card], sizes: Mapping[str, tuple[int, float]]) 
         about: dict[str, Any] = {"name": system.name, "year": system.year or MISSING}
         about |= {"streams": streams_of(system), "status": system.status}
         about |= {"counted (M)": f"{params / 1e6:6.2f}"}
-        about |= {"printed (M)": printed_params(system), "GMACs a clip": f"{gmacs:6.1f}"}
+        about |= {"printed (M)": printed_params(system), "GMACs per clip": f"{gmacs:6.1f}"}
         rows.append(about | _published(system))
     return pd.DataFrame(rows)
 
@@ -110,7 +110,7 @@ def measured_table(
         before: by arm, every arm that is trained before it (`actlumos.stages.before`).
 
     Returns:
-        Columns system, status, sees, Top-1 (%), 95 % interval, n (test clips), params (M), GMACs,
+        Columns system, status, input, Top-1 (%), 95 % interval, n (test clips), params (M), GMACs,
         minutes (of its own training), with needs (with what it needs trained before: an
         enhancer, a teacher, a pretraining), against one frame ('above', 'within noise' or
         'below' the floor on the same clips, 95 %).
@@ -118,7 +118,7 @@ def measured_table(
     rows = []
     floor = entry(results, FLOOR)
     if floor:
-        rows.append({"system": FLOOR_ROW, "status": "control", "sees": "one dark frame"}
+        rows.append({"system": FLOOR_ROW, "status": "control", "input": "one dark frame"}
                     | _measured(floor) | {"against one frame": MISSING})
     for system in systems:
         arm = arm_of(system.name)
@@ -127,11 +127,11 @@ def measured_table(
         found = compare(results, arm, FLOOR)
         seconds = [results["arms"].get(need, {}).get("seconds", 0.0)
                    for need in (before or {}).get(arm, ())]
-        row = {"system": system.title, "status": system.status, "sees": streams_of(system)}
+        row = {"system": system.title, "status": system.status, "input": streams_of(system)}
         row |= _measured(record, sum(seconds))
         rows.append(row | {"against one frame": AGAINST_FLOOR[found.verdict] if found else MISSING})
-    columns = ["system", "status", "sees", "Top-1 (%)", "95 % interval", "n", "params (M)", "GMACs",
-               "minutes", "with needs", "against one frame"]
+    columns = ["system", "status", "input", "Top-1 (%)", "95 % interval", "n", "params (M)",
+               "GMACs", "minutes", "with needs", "against one frame"]
     return pd.DataFrame(rows, columns=columns).astype({"n": "Int64"})
 
 
@@ -167,7 +167,7 @@ def differences(
 
 
 def beside_table(systems: Sequence[Card], results: Results) -> pd.DataFrame:
-    """Reported and measured figures of every system, each in columns of its own.
+    """Reported and measured figures of every system, in separate columns.
 
     The two are of different data, sizes and protocols; only their orders can be compared, and
     that with the intervals in mind.

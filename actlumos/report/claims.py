@@ -1,9 +1,9 @@
-"""The paper's qualitative claims, each held against a run's results and printed as it comes out.
+"""The paper's qualitative claims, each judged by a run's results.
 
 A claim about accuracy *holds* when every one of its comparisons is better by more than the test
 set's size allows (95 %), *does not hold* when one is worse by that much, is *within noise* when
-the clips cannot tell, and *not run* when an arm is missing. One run speaks of one seed, and no
-correction is made for the number of claims: read a single p value near .05 with that in mind.
+the clips are too few, and *not run* when an arm is missing. One run covers one seed, and no
+correction is made for the number of claims: a single p value near .05 is weak evidence.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ HALF = (0.45, 0.55)  # a student/teacher cost ratio in this range counts as "hal
 
 @dataclass(frozen=True)
 class Claim:
-    """`text` is the claim; `source` says where it is made; `pairs` are (better, worse) arms.
+    """`text` is the claim; `source` is where it is made; `pairs` are (better, worse) arms.
 
     `instead` replaces `pairs` where none of those were run.
     """
@@ -156,7 +156,7 @@ def _evidence(row: pd.Series) -> str:
 
 
 def claims_text(results: Results) -> str:
-    """The judged claims as plain text, a verdict a line with its evidence beneath."""
+    """The judged claims as plain text, one verdict per line with its evidence below."""
     lines = [f"Claims, judged on {results.get('dataset', 'this data set')} "
              "(difference in points of Top-1, 95 % interval)"]
     for row in claims_table(results).itertuples():
@@ -189,7 +189,7 @@ def official_sizes(dataset: str) -> tuple[int, int]:
 
 
 def reported_gaps(dataset: str) -> pd.DataFrame:
-    """How far the best published row is ahead of each other one, and whether clips can tell.
+    """How far the best published row is ahead of each other one, and whether that is significant.
 
     The rows carry neither interval nor predictions, so the two are compared as if each had been
     measured alone on the largest official test list (the kindest case).
@@ -230,10 +230,10 @@ def noise_note(dataset: str) -> str:
     lead = "within noise of no other row" if not named else (
         "ahead, but within noise, of " + "; ".join(named))
     return (
-        f"Reported: one official test has {size} clips, so {best.top1:.2f} stands for {low:.1f} to "
-        f"{high:.1f} (95 %, {large:,} clips). {best.method} is {lead}. Fewer than {needed} clips "
-        "could not decide even if both methods' answers were known. The published protocol is not "
-        "stated; a row may be one split or a mean."
+        f"Reported: one official test has {size} clips, so the interval of {best.top1:.2f} is "
+        f"{low:.1f} to {high:.1f} (95 %, {large:,} clips). {best.method} is {lead}. Fewer than "
+        f"{needed} clips could not decide even if both methods' predictions were known. The "
+        "published protocol is not stated; a row may be one split or a mean."
     )
 
 
@@ -243,7 +243,7 @@ def _span(fewest: float, most: float) -> str:
 
 
 def standing(top1: float, interval: tuple[float, float], dataset: str) -> str:
-    """Where an accuracy of ours stands among the published rows, in words.
+    """How an accuracy of ours compares with the published rows, in words.
 
     Args:
         top1, interval: ours in percent, with its 95 % interval.

@@ -27,7 +27,7 @@ from actlumos.runtime.files import read_json
 SAME = ["profile", "arm", "selected_on", "settings"]
 """What runs must share to be averaged."""
 
-_NO_EFFECT = {  # settings that change no result, or that a column of their own tells
+_NO_EFFECT = {  # settings that change no result, or that have their own column
     "profile", "workers", "cache_frames", "checkpoint_minutes", "checkpoint_activations",
     "on_bad_clip", "select_on", "weights",
 }  # fmt: skip
@@ -46,7 +46,7 @@ def find_runs(
     Args:
         where: folders of runs, or runs (folders with a results.json) themselves.
         dataset, profile: keep the runs on this data set or of this profile; empty: all.
-            What results.json says counts, not the folder's name.
+            Decided by results.json, not by the folder's name.
 
     Returns:
         `load_results` of each, with its folder as `directory`, in the order of the folders' names.
@@ -223,7 +223,7 @@ def _summary(group: pd.DataFrame) -> dict[str, Any]:
 
 
 def shares(group: pd.DataFrame) -> pd.Series:
-    """Each run's weight in the mean: splits count alike, and so do the seeds of a split."""
+    """Each run's weight in the mean: splits count equally, and so do the seeds of a split."""
     return 1 / (group["split"].nunique() * group.groupby("split")["seed"].transform("size"))
 
 
@@ -259,7 +259,7 @@ def compare(runs: pd.DataFrame, better: str, worse: str) -> pd.DataFrame:
     """Two arms on the same clips, pooled over the runs that trained both.
 
     Args:
-        runs: as `frame` gives, of one data set; runs without clip paths are passed over.
+        runs: as `frame` gives, of one data set; runs without clip paths are left out.
         better, worse: names of arms.
 
     Returns:
@@ -288,7 +288,7 @@ def _gains(pairs: pd.DataFrame) -> pd.Series:
     for weight, first, second in zip(
         shares(pairs), pairs["right"], pairs["right_other"], strict=True
     ):
-        both = first.index.intersection(second.index)  # a clip skipped by one arm compares nothing
+        both = first.index.intersection(second.index)  # without clips that one arm skipped
         if len(both):
             parts.append(weight * (first[both].astype(float) - second[both]) / len(both))
     return pd.concat(parts).groupby(level=0).sum() if parts else pd.Series(dtype=float)

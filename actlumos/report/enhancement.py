@@ -24,7 +24,7 @@ from actlumos.report.style import (
 
 
 def _histogram(axis: Axes, name: str, values: np.ndarray, colour: str, bins: np.ndarray) -> None:
-    """One filled histogram with its quartiles; its name and median stand above."""
+    """One filled histogram with its quartiles; its name and median are above."""
     share, _ = np.histogram(values, bins=bins)
     low, middle, high = np.percentile(values, (25, 50, 75))
     axis.stairs(100 * share / max(values.size, 1), bins, fill=True, color=colour, alpha=0.75)
@@ -67,7 +67,7 @@ def msr_against_opencv(
 
     Args:
         ours, opencv: float [H, W, 3] in 0..1.
-        dark: the frame before, for orientation.
+        dark: the frame before enhancement, for comparison.
 
     Raises:
         ValueError: the two do not have the same shape.
@@ -97,7 +97,7 @@ def runtime_bars(seconds: Mapping[str, float], *, what: str = "64 × 112 × 112 
     """Measured time of several implementations of one thing; the first is the reference.
 
     Args:
-        seconds: name -> seconds a clip; the ratio to the first entry stands behind each bar.
+        seconds: name -> seconds per clip; the ratio to the first entry is printed after each bar.
         what: what was timed.
     """
     names, values = list(seconds), 1000 * np.array(list(seconds.values()))

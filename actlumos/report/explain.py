@@ -26,7 +26,7 @@ def frame_policies(videos: Mapping[str, tuple[int, Sequence[int]]]) -> Figure:
         videos: label -> (frames in the video, indices of the clip's frames).
 
     Raises:
-        ValueError: an index lies outside its video.
+        ValueError: an index is outside its video.
     """
     longest = max(frames for frames, _ in videos.values())
     figure = new_figure(PAGE, 0.42 * len(videos) + 0.5)
@@ -63,7 +63,7 @@ def _ranges(places: Sequence[int]) -> str:
 def tone_curves(
     before: np.ndarray, after: Mapping[str, np.ndarray], *, sample: int = 4000,
 ) -> Figure:
-    """What becomes of a pixel's value: a line means one fixed curve, a cloud that place matters.
+    """A pixel's value before and after: a line means one fixed curve, a cloud that place matters.
 
     Args:
         before: values in 0..1, any shape.

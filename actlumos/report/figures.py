@@ -5,7 +5,7 @@
     figures.save(figure, "confusion_matrix", directory)
 
 `FIGURES` lists them all with a caption. A file may carry its notebook's number before its
-figure's name and a suffix behind it (`06_confusion_matrix-teacher`), so that one producer can
+figure's name and a suffix after it (`06_confusion_matrix-teacher`), so that one producer can
 serve several arms.
 """
 
@@ -64,7 +64,7 @@ class Entry(NamedTuple):
 
 FIGURES = {
     "method_overview": Entry(
-        method_overview, "The three stages; dashed: weights or frozen outputs handed on."),
+        method_overview, "The three stages; dashed: weights or frozen outputs passed on."),
     "clip_sheet": Entry(clip_sheet, "One clip of every class, frames as recorded."),
     "realism_sheet": Entry(
         realism_sheet, "Rendered and real frames, as recorded and brightened by a stated factor."),
@@ -88,7 +88,7 @@ FIGURES = {
     "contrastive_pairs": Entry(
         contrastive_pairs, "Positives and negatives of a real batch under both losses."),
     "soft_targets": Entry(
-        soft_targets, "The teacher's answer to single clips at several temperatures."),
+        soft_targets, "The teacher's probabilities for single clips at several temperatures."),
     "confusion_matrix": Entry(
         confusion_matrix, "Confusion on the test clips; colour: share of the true class."),
     "ablation_bars": Entry(
@@ -100,7 +100,7 @@ FIGURES = {
     "accuracy_vs_cost": Entry(
         accuracy_vs_cost, "Top-1 against the cost of one clip, with 95 % intervals."),
     "family_tree": Entry(
-        family_tree, "Which compared system grew from which; colour: how close our build is."),
+        family_tree, "Which compared system builds on which; colour: how close our build is."),
     "block_diagram": Entry(
         block_diagram, "A compared system as boxes; filled: shared weights, dashed: frozen."),
     "systems_vs_cost": Entry(
@@ -114,7 +114,7 @@ def producer_of(name: str) -> str:
     A number before the name is the notebook's.
 
     Raises:
-        ValueError: no registered figure bears that name.
+        ValueError: no registered figure has that name.
     """
     stem = re.sub(r"^\d+_", "", name.partition("-")[0].partition(".")[0])
     if stem not in FIGURES:

@@ -84,7 +84,7 @@ def enhancement_rows(rows: Mapping[str, np.ndarray], *, columns: int = 6) -> Fig
 
     Args:
         rows: label -> frames [T, H, W, 3], uint8 or float 0..1. Put the dark frames first;
-            whatever was done to the others must stand in their label.
+            the labels of the others must say what was done to them.
         columns: frames shown, spread evenly over the clip.
     """
     first = next(iter(rows.values()))
@@ -135,10 +135,10 @@ def augmentation_views(
 def realism_sheet(
     rendered: np.ndarray, real: np.ndarray | None = None, *, columns: int = 6, gain: float = 4.0,
 ) -> Figure:
-    """Rendered beside real frames: each set as recorded, then the same frames brightened.
+    """Rendered next to real frames: each set as recorded, then the same frames brightened.
 
     Args:
-        rendered, real: frames [N, H, W, 3], uint8 or float 0..1, one a clip. Without `real`
+        rendered, real: frames [N, H, W, 3], uint8 or float 0..1, one per clip. Without `real`
             only the rendered ones are shown.
         columns: frames shown of each set, the first ones.
         gain: brightness factor of every second row; its label says so.

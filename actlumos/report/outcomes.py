@@ -190,7 +190,7 @@ def ssl_source_bars(
 
 @styled
 def tsne_panels(panels: Mapping[str, Embedding], classes: Sequence[str]) -> Figure:
-    """t-SNE of several networks' features; kNN accuracy and silhouette are of the full features.
+    """t-SNE of several networks' features; kNN accuracy and silhouette use the full features.
 
     Args:
         panels: title -> Embedding. classes: names by class id; colour and
@@ -223,10 +223,10 @@ def tsne_panels(panels: Mapping[str, Embedding], classes: Sequence[str]) -> Figu
 
 @styled
 def accuracy_vs_cost(costs: pd.DataFrame, *, cost: str = "GMACs") -> Figure:
-    """Top-1 against what a clip costs, with each arm's 95 % interval and name.
+    """Top-1 against the cost of a clip, with each arm's 95 % interval and name.
 
     Args:
-        costs: `tables.cost_table(results)`. cost: 'params (M)', 'GMACs' or 'ms a clip'.
+        costs: `tables.cost_table(results)`. cost: 'params (M)', 'GMACs' or 'ms per clip'.
 
     Raises:
         ValueError: no row has both a Top-1 and that cost.

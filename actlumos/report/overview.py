@@ -1,4 +1,4 @@
-"""The method as one picture: what the teacher sees and learns, and how the student gets it."""
+"""The method as one picture: the teacher's inputs and losses, and how the student is trained."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TEACHER: dict[str, tuple[Box, str]] = {
     "dark": ((6, 88, 12, 7), "dark clip"),
     "retinex": ((6, 72, 12, 7), "Retinex copy"),
     "backbone": ((25.5, 80, 14, 18), "R(2+1)D\n\none set of\nweights for\nboth streams"),
-    "dff": ((46.5, 80, 15.5, 18), "Dynamic\nFeature Fusion\n\nweights a stream,\nplace and moment"),
+    "dff": ((46.5, 80, 15.5, 18), "Dynamic\nFeature Fusion\n\nweights per stream,\nplace and time"),
     "bert": ((65.5, 80, 12, 12), "BERT layer\nover time,\nCLS token"),
     "logits": ((82, 80, 9, 7), "logits"),
 }
@@ -97,7 +97,7 @@ def _student(axis: Axes) -> None:
 def method_overview() -> Figure:
     """Boxes and arrows of the three stages; dashed arrows carry weights or frozen outputs.
 
-    Drawn after what the paper's architecture figure shows: teacher (1), self-supervised
+    Drawn after the paper's architecture figure: teacher (1), self-supervised
     pretraining (2), distillation (3). Only the lowest row runs after training.
     """
     figure = new_figure(PAGE, 3.9)
@@ -105,7 +105,7 @@ def method_overview() -> Figure:
     axis.set(xlim=(-1, 101), ylim=(6, 100))
     axis.axis("off")
     titles = (
-        (96, VERMILION, "1  Teacher: labels, every clip seen twice"),
+        (96, VERMILION, "1  Teacher: labels, two streams per clip"),
         (51, PURPLE, "2  Pretraining: no labels"),
         (29, GREEN, "3  Distillation"),
     )

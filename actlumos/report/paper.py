@@ -1,7 +1,7 @@
 """The published numbers, as printed by their authors: facts to compare with, never ours.
 
 Source: results tables and SSL-source chart of ActLumos (arXiv 2502.03724 v2), and the rows of
-its version 1, MD-BERT. What is doubtful about a row stands in its `note`.
+its version 1, MD-BERT. What is doubtful about a row is in its `note`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SSL_SOURCES = ("none (KD only)", "ARID", "Dark48", "ARID+Dark48")
 REMARKS = (
     "The evaluation protocol (splits, clips and crops averaged) is not stated in what can be read.",
     "Several rows equal those of ARID's own benchmark, where they are means over three splits.",
-    "C3D (40.34 / 94.17) stands in that benchmark and is missing from Table 1.",
+    "C3D (40.34 / 94.17) is in that benchmark and is missing from Table 1.",
     "DL-KDD (arXiv 2406.02468), an earlier distillation method, is in none of the three tables.",
     "No row carries an interval, a number of runs or a standard deviation.",
 )

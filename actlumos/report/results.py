@@ -1,4 +1,4 @@
-"""Read what a run left on disk. The rest of the room takes the dictionary returned here.
+"""Read a run's results from disk. The rest of this package takes the dictionary returned here.
 
 `results.json` of a run is
 
@@ -6,7 +6,7 @@
      "arms": {arm: {"title": str, "top1": percent, "top5": percent, "n": clips,
                     "interval": [low, high], "params": count, "seconds": float, "stage": str}}}
 
-and an arm may also carry `gmacs` and `milliseconds` (a clip, forward). From `<arm>/result.json`
+and an arm may also have `gmacs` and `milliseconds` (a clip, forward). From `<arm>/result.json`
 come `confusion` (list of lists), `per_clip` ({"labels": [...], "predictions": [...], "paths":
 [...]}: the test clips in one order, `paths` below the data set's root), `config`, `selected_on`
 (`val` or `test`: what chose the epoch), `skipped` ({"train": [...], "val": [...], "test": [...]}:

@@ -47,7 +47,7 @@ Parameters = ParamSpec("Parameters")
 def styled(producer: Callable[Parameters, Figure]) -> Callable[Parameters, Figure]:
     """Run a figure's producer in the house style and leave the caller's settings alone.
 
-    The layout is settled here, once, so that a figure looks the same however often it is shown
+    The layout is computed here, once, so that a figure looks the same however often it is shown
     or saved. The producer raises ValueError when its first argument is empty.
     """
     @wraps(producer)
@@ -65,7 +65,7 @@ def styled(producer: Callable[Parameters, Figure]) -> Callable[Parameters, Figur
 def new_figure(width: float, height: float) -> Figure:
     """A figure of that many inches, laid out by constraints, not kept open by pyplot."""
     figure = plt.figure(figsize=(width, height), layout="constrained")
-    plt.close(figure)  # a notebook shows it once, as a cell's value; nothing piles up in memory
+    plt.close(figure)  # a notebook shows it once, as a cell's value; no figures stay in memory
     return figure
 
 
@@ -84,7 +84,7 @@ def set_padding(figure: Figure, **padding: Any) -> None:
 def printable(name: str) -> str:
     """A class or file name as text of a figure: `\ufffd` for each character no font can draw.
 
-    Folder names may hold control characters (a line break, a bell) and bytes that are no text
+    Folder names may hold control characters (a line break, a bell) and bytes that are not text
     (lone surrogates, on which matplotlib fails). A `$` needs nothing: see `text.parse_math`.
     """
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in name)
@@ -105,7 +105,7 @@ def as_pixels(frames: np.ndarray, gain: float = 1.0) -> np.ndarray:
     values = frames.astype(np.float64)
     if frames.dtype != np.uint8:
         if values.size and (values.min() < -1e-3 or values.max() > 1 + 1e-3):
-            raise ValueError(f"float frames must lie in 0..1, not {values.min()}..{values.max()}")
+            raise ValueError(f"float frames must be in 0..1, not {values.min()}..{values.max()}")
         values = values * 255
     return np.clip(np.round(values * gain), 0, 255).astype(np.uint8)
 

@@ -1,7 +1,7 @@
 """Tables: a run's arms, the paper's Tables 1 to 3, costs; as Markdown, CSV, LaTeX and text.
 
 Published rows and our own are never mixed: every row of a paper table says in its `source`
-column whether it is `reported` or `measured here`, and what was not run says so.
+column whether it is `reported` or `measured here`, and what was not run is marked.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DATASETS = dict(zip(TABLES, OFFICIAL_TESTS, strict=True))
 PAPER_ARMS = ("dark", "kd", "ssl-kd", "teacher")
 OPTIMISTIC = "selected on test (as prior code does): optimistic"
 DECIMALS = {"Top-1 (%)": 2, "Top-5 (%)": 2, "sd (seeds)": 2, "minutes": 1, "GMACs": 3,
-            "params (M)": 3, "ms a clip": 1}
+            "params (M)": 3, "ms per clip": 1}
 OURS = ["split", "seeds", "Top-1 (%)", "95 % interval", "sd (seeds)", "Top-5 (%)", "n",
         "params (M)"]
 MISSING = "–"
@@ -40,7 +40,7 @@ def _scaled(value: float | None, factor: float) -> float:
 
 
 def results_table(results: Results) -> pd.DataFrame:
-    """A run's arms in the order of the story, one row each.
+    """A run's arms in the order of `arms.ARMS`, one row each.
 
     Columns: arm, what it is (its title), Top-1 (%), 95 % interval, Top-5 (%), n (test clips),
     params (M), minutes (of this arm's own training). Arms that only pretrain have no accuracy.
@@ -60,16 +60,16 @@ def results_table(results: Results) -> pd.DataFrame:
 
 
 def cost_table(results: Results) -> pd.DataFrame:
-    """Arms whose cost was measured: arm, params (M), GMACs, ms a clip, Top-1 (%), 95 % interval."""
+    """Arms with measured cost: arm, params (M), GMACs, ms per clip, Top-1 (%), 95 % interval."""
     rows = []
     for arm in in_order(list(results["arms"])):
         record = results["arms"][arm]
         if record.get("gmacs") is None:
             continue
         rows.append({"arm": arm, "params (M)": _scaled(record.get("params"), 1e6),
-                     "GMACs": record["gmacs"], "ms a clip": record.get("milliseconds"),
+                     "GMACs": record["gmacs"], "ms per clip": record.get("milliseconds"),
                      "Top-1 (%)": record.get("top1"), "95 % interval": _interval(record)})
-    columns = ["arm", "params (M)", "GMACs", "ms a clip", "Top-1 (%)", "95 % interval"]
+    columns = ["arm", "params (M)", "GMACs", "ms per clip", "Top-1 (%)", "95 % interval"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -241,7 +241,7 @@ def export(
 ) -> list[Path]:
     """Write `name`.md, `name`.csv and `name`.tex into `directory`, each atomically.
 
-    `notes` stand below the Markdown table as a list and above the LaTeX table as comments.
+    `notes` are written below the Markdown table as a list and above the LaTeX table as comments.
     """
     below = "".join(f"\n- {note}" for note in notes) + ("\n" if notes else "")
     above = "".join(f"% {note}\n" for note in notes)

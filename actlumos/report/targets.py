@@ -1,4 +1,4 @@
-"""The figure of distillation: what a teacher says of a clip beyond its first choice."""
+"""The figure of distillation: a teacher's probabilities for a clip beyond its first class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small pictures that open a notebook: a frame, a clip as a tensor, signals, grids of numbers."""
+"""Small pictures to open a notebook: a frame, a clip as a tensor, signals, grids of numbers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from actlumos.report.style import (
 def first_look(
     pictures: Mapping[str, np.ndarray], answer: Mapping[str, float] | None = None, truth: str = "",
 ) -> Figure:
-    """Frames side by side and, where a network has answered, its three likeliest classes.
+    """Frames side by side and, if `answer` is given, its three most probable classes.
 
     Args:
         pictures: title -> frame [H, W, 3], uint8 or float 0..1; all of one size.
@@ -146,7 +146,7 @@ def number_grids(grids: Mapping[str, np.ndarray], *, form: str = "{:.2f}") -> Fi
 
 @styled
 def signals(panels: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
-    """One-dimensional signals, a panel per idea, the names beside the panel's title.
+    """One-dimensional signals, a panel per idea, the names next to the panel's title.
 
     Args:
         panels: title -> (name -> values [N]); at most seven signals in a panel.

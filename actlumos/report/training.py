@@ -54,7 +54,7 @@ class PairBatch(NamedTuple):
 
 
 def pair_masks(labels: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Positives and negatives, bool [N, N], of anchors with these ids; nobody pairs with itself.
+    """Positives and negatives, bool [N, N], of anchors with these ids; none pairs with itself.
 
     With class labels this is SupCon's rule; with the clip's number for both of its views it is
     NT-Xent's.
@@ -82,7 +82,7 @@ def _lines(axis: Axes, histories: Mapping[str, pd.DataFrame], kind: str) -> list
 
 
 def _name_ends(axis: Axes, ends: list[tuple]) -> None:
-    """Write each arm's name beside the end of its curve, without overlaps."""
+    """Write each arm's name next to the end of its curve, without overlaps."""
     bottom, top = axis.get_ylim()
     heights = spread([end[3] for end in ends], 0.062 * (top - bottom))
     right = axis.get_xlim()[1]
@@ -121,7 +121,7 @@ def training_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
 def dff_weights_over_time(
     streams: Mapping[str, np.ndarray], weights: np.ndarray, *, columns: int = 8, gain: float = 1.0,
 ) -> Figure:
-    """What the fusion gives to each stream at each moment, under the frames of that moment.
+    """The fusion's weight of each stream over time, under the frames of the same time.
 
     Args:
         streams: stream name -> frames [T, H, W, 3], in the order of the weights.
@@ -201,7 +201,7 @@ def contrastive_pairs(
 
     Args:
         batches: panel title -> PairBatch; 8 to 12 anchors stay readable.
-        note: what was done to the thumbnails, for the legend: brighten dark ones beforehand
+        note: what was done to the thumbnails, for the legend: brighten dark ones first
             with `as_pixels(frames, gain)` and say so here.
     """
     figure = new_figure(PAGE, 0.93 * PAGE / max(2, len(batches)) + 0.35)

@@ -1,1 +1,1 @@
-"""What everything else runs on: files, the device, several processes."""
+"""Used by all other packages: files, the device, several processes."""

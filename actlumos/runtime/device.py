@@ -14,15 +14,15 @@ def pick_device() -> torch.device:
 
 
 def device_of(model: nn.Module) -> torch.device:
-    """Where a model's parameters lie."""
+    """The device of a model's parameters."""
     return next(model.parameters()).device
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:
     """Whether bfloat16 is much faster: on GPUs that have it and on CPUs with AMX.
 
-    A CPU with AVX512-BF16 alone gained 6 % a step over float32 (`benchmarks/training_step.py`),
-    too little for the lost digits.
+    A CPU with AVX512-BF16 alone gained 6 % per step over float32 (`benchmarks/training_step.py`),
+    too little for the lost precision.
     """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)

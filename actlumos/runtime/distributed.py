@@ -1,8 +1,8 @@
 """Several processes that train one model: `torchrun --nproc-per-node=N -m actlumos train ARM`.
 
 Every process runs the same program over its share of each batch. The network's outputs and the
-labels are gathered, with their gradients, so every process works out the loss of the whole batch:
-the contrastive losses see all pairs, and each loss is the one that a single process would get.
+labels are gathered, with their gradients, so every process computes the loss of the whole batch:
+the contrastive losses use all pairs, and each loss is the one that a single process would get.
 Outside torchrun there is one process, nothing is sent, and every function here is the identity.
 
 Why no factor W (the number of processes) appears. `DistributedDataParallel` averages gradients:
@@ -87,7 +87,7 @@ def from_main(make: Callable[[], Any]) -> Any:
 
 @contextmanager
 def main_first() -> Iterator[None]:
-    """Let the first process do the block before the others: it makes files that they then find."""
+    """Let the first process do the block before the others: it makes files that they need."""
     if not is_main():
         dist.barrier()
     yield
@@ -117,7 +117,7 @@ def total(value: Tensor) -> Tensor:
 def gather(rows: Tensor) -> Tensor:
     """Rows of all processes, `[N_1 + .. + N_W, ...]` from `[N_r, ...]`; gradients flow back.
 
-    The processes may have different numbers of rows, but no process has none.
+    The processes may have different numbers of rows, and each has at least one.
     """
     if world_size() == 1:
         return rows
@@ -139,7 +139,7 @@ def gather_all(output: Any) -> Any:
 
 
 class Share(NamedTuple):
-    """How a step is divided: `clips` a process and forward pass, `passes` a step."""
+    """How a step is divided: `clips` per process and forward pass, `passes` per step."""
 
     clips: int
     passes: int
@@ -150,7 +150,7 @@ def share(batch_size: int, accumulate: int, processes: int | None = None) -> Sha
 
     Passes are divided as far as they can be, then the clips of a pass: with 8 clips x 16 passes,
     2 processes do 8 clips x 8 passes each, and 32 processes 4 clips x 1 pass. Batch norm and the
-    contrastive losses always see the clips of one pass of all processes.
+    contrastive losses always use the clips of one pass of all processes.
 
     Raises:
         ValueError: this number of processes does not divide the step, or would leave a process
@@ -204,7 +204,7 @@ class WholeBatchNorm(nn.BatchNorm3d):
         return (centred * scale.view(shape) + self.bias.view(shape)).to(x.dtype)
 
     def _check_input_dim(self, input: Tensor) -> None:
-        """Any number of axes: one class stands in for the 1-, 2- and 3-dimensional norms."""
+        """Any number of axes: one class replaces the 1-, 2- and 3-dimensional norms."""
 
 
 def wrap(model: nn.Module) -> nn.Module:
@@ -215,7 +215,7 @@ def wrap(model: nn.Module) -> nn.Module:
     """
     if world_size() == 1:
         return model
-    # Said of kernels 1 x 1 x 1, whose strides along axes of length 1 mean nothing.
+    # Raised for 1 x 1 x 1 kernels, whose strides along axes of length 1 have no effect.
     warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
     device = next(model.parameters()).device
     if device.type == "cuda":

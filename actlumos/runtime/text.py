@@ -1,4 +1,4 @@
-"""Text from outside: decoded by what the file says of itself, and made safe to print."""
+"""Text from outside: decoded by its byte order mark, else as UTF-8, and made safe to print."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def read_text(path: str | Path) -> str:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: another encoding, or no text; the message says how to convert it.
+        ValueError: another encoding, or not text; the message says how to convert it.
     """
     content = Path(path).read_bytes()
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
@@ -59,7 +59,7 @@ def read_text(path: str | Path) -> str:
         raise ValueError(_foreign(path, content, error)) from None
     if "\0" in text:
         raise ValueError(
-            f"{shown(path)} holds zero bytes: it is no text, or UTF-16 without a byte order mark. "
+            f"{shown(path)} holds zero bytes: it is not text, or UTF-16 without a byte order mark. "
             "Save it as UTF-8, for instance by `iconv -f utf-16le -t utf-8`"
         )
     return text
@@ -72,7 +72,7 @@ def read_table(path: str | Path) -> tuple[tuple[str, ...], list[tuple[str, dict[
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no text, or no CSV.
+        ValueError: it is not text, or not a CSV.
     """
     reader = csv.DictReader(io.StringIO(read_text(path), newline=""), restval="")
     try:
@@ -83,12 +83,12 @@ def read_table(path: str | Path) -> tuple[tuple[str, ...], list[tuple[str, dict[
 
 
 def _foreign(path: str | Path, content: bytes, error: UnicodeDecodeError) -> str:
-    """What to say of bytes that are not in the encoding that was expected."""
+    """The message for bytes that are not in the expected encoding."""
     line = content.count(b"\n", 0, error.start) + 1
     wrong = f"{shown(path)} is not {error.encoding.upper()} (byte 0x{content[error.start]:02x}"
     guesses = [name for name in _GUESSES if _decodes(content, name)]
     if not guesses or b"\0" in content:
-        return f"{wrong} in line {line}), and seems to be no text; replace it"
+        return f"{wrong} in line {line}), and seems not to be text; replace it"
     return (
         f"{wrong} in line {line}); it may be {' or '.join(guesses)}. Save it as UTF-8, for "
         f"instance by `iconv -f {guesses[0]} -t utf-8`"

@@ -1,10 +1,10 @@
-"""The paper's stages, and what trains them.
+"""The paper's stages, and the code that trains them.
 
     teacher, pretrain, distill, supervised    one file each: network, clips, loss, command, minutes
-    recipe, task                              what such a file fills in, what the loop gets
+    recipe, task                              what such a file defines, what the loop gets
     runs, channels                            which clips, at which size
     ensure, train, loop, checkpoint, results  from a name to weights and figures on disk
-    memory                                    what a training step takes, before it runs
+    memory                                    memory of a training step, before it runs
 """
 
 from actlumos.stages.ensure import ensure

@@ -20,7 +20,7 @@ def channel_cache(
 
     Args:
         stream: a key of `STORED`.
-        directory: of the decoded frames; the cache is beside them.
+        directory: of the decoded frames; the cache is next to them.
         config: frame size, and how the flow is computed.
         enhancer: for `enhanced`, see `Run.clips`.
     """

@@ -12,7 +12,7 @@ from actlumos.runtime.files import home
 
 
 def names() -> tuple[str, ...]:
-    """Every name that `load_manifest` knows; rendered data sets come first.
+    """Every name that `load_manifest` accepts; rendered data sets come first.
 
     `folder` is the user's own folder of class folders, `csv` the user's own list, `arid-layout`
     the user's own clips with lists like ARID's; those after `csv` come with lists.

@@ -2,8 +2,8 @@
 
     L_student = L_CE + lambda_kd * L_KD                           (form: the paper's figure)
 
-The teacher is frozen and in evaluation mode. Both see the same crop of the same frames; the
-teacher also sees its Retinex copy. At test time the student runs alone.
+The teacher is frozen and in evaluation mode. Both get the same crop of the same frames; the
+teacher also gets its Retinex copy. At test time the student runs alone.
 
     actlumos train ssl-kd --profile demo    # about 7 minutes on two cores: teacher 3, SSL 1, KD 2
 """
@@ -63,7 +63,7 @@ class Distilled(Supervised):
         return config.epochs_distill
 
     def start(self, model: Any, name: str, run: Run, needed: Needed) -> None:
-        """Take the backbone of the pretraining, whatever that one started from."""
+        """Take the backbone of the pretraining, not `config.weights`."""
         if not self.init:
             return super().start(model, name, run, needed)
         pretrained = needed[self.init].model().student.backbone
@@ -98,8 +98,8 @@ class Distilled(Supervised):
 class TeacherLogits:
     """The teacher's logits for each training step, computed once for all students of a run.
 
-    A step's seed decides its clips, moments and crops, so students that share the run's seed
-    show their teacher the same pixels: the second student reads what the first one computed.
+    A step's seed decides its clips, moments and crops, so for all students with the
+    run's seed the teacher gets the same pixels: the second student reads the first one's logits.
 
     Args:
         path: where they are kept.
@@ -134,8 +134,8 @@ def _checked(logits: Any, path: Path) -> dict[int, Tensor]:
 
 
 def _teacher_logits(teacher: Trained, config: Config) -> TeacherLogits | None:
-    """The file beside the teacher. None with several processes: each of them shows the teacher
-    pixels that no other run sees."""
+    """The file in the teacher's folder. None with several processes, whose crops differ from
+    those of other runs."""
     if world_size() > 1:
         return None
     key = digest(teacher.result["key"], result_settings(config))

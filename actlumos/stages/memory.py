@@ -1,11 +1,11 @@
-"""How much memory a training step takes, worked out before anything runs.
+"""How much memory a training step takes, computed before anything runs.
 
-The step is played through with tensors that have shapes but no values (`FakeTensorMode`), forward
+The step is simulated with tensors that have shapes but no values (`FakeTensorMode`), forward
 and backward, and after every operation the bytes of all storages alive are added up: parameters,
 gradients, AdamW's two moments, the clips, what is kept for the backward pass, and what the
-backward pass needs for a moment. The largest of these sums is the step's peak.
+backward pass needs temporarily. The largest of these sums is the step's peak.
 
-At each point of the step the bytes are a constant and a part a clip, so two batch sizes give the
+At each point of the step the bytes are a constant and a part per clip, so two batch sizes give the
 peak of every other. It is an estimate: the CUDA context, cuDNN's workspaces, the allocator's
 rounding and gaps, the enhancement of the clips, AdamW's own temporaries and DDP's buckets are not
 in it.
@@ -35,7 +35,7 @@ class LiveBytes(TorchDispatchMode):
     """Adds up the storages alive after each operation; `curve` has one sum per operation.
 
     Works with fake and with real tensors. Several tensors may share a storage, which counts once
-    and until the last of them is gone. Tensors from before need an `add`.
+    and until the last of them is gone. Earlier tensors need an `add`.
     """
 
     def __init__(self) -> None:
@@ -83,11 +83,11 @@ class Footprint:
     per_clip: np.ndarray
 
     def peak(self, batch: int) -> int:
-        """Bytes that a step with `batch` clips needs at its worst moment."""
+        """Bytes that a step with `batch` clips needs at its peak."""
         return int((self.constant + batch * self.per_clip).max())
 
     def largest_batch(self, limit: float) -> int:
-        """The most clips whose step stays within `limit` bytes; 0 if not even one does."""
+        """The most clips whose step stays within `limit` bytes; 0 if one is too many."""
         growing = self.per_clip > 0
         if (self.constant[~growing] > limit).any():
             return 0
@@ -136,7 +136,7 @@ class _Trace:
 def _trace(
     network: nn.Module, frozen: Frozen, recipe: Recipe, config: Config, batch: int
 ) -> _Trace:
-    """One step of `batch` clips: the live bytes after every operation, and those kept midway."""
+    """One step of `batch` clips: live bytes after every operation, and those kept for backward."""
     network.train()
     live = LiveBytes()
     with live:
@@ -165,7 +165,7 @@ def _tensors(*networks: nn.Module) -> list[Tensor]:
 
 
 def _inputs(recipe: Recipe, config: Config, batch: int) -> tuple[Tensor, ...]:
-    """A float clip a stream; a pretraining gets both views of each clip as one batch."""
+    """One float clip per stream; a pretraining gets both views of each clip as one batch."""
     clips, size = recipe.views_per_clip * batch, (config.frames, *config.crop_size)
     return tuple(torch.empty(clips, STORED.get(name, 3), *size) for name in recipe.streams)
 

@@ -1,4 +1,4 @@
-"""Self-supervised pretraining: two views of one dark clip belong together, all others apart.
+"""Self-supervised pretraining: two views of one dark clip are pulled together, all others apart.
 
     L_ssl = NT-Xent(view 1, view 2)                               (our choice; the paper: "SSL")
 

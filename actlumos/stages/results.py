@@ -1,4 +1,4 @@
-"""What is written beside a result: versions, revision, machine, data; and the run's summary."""
+"""What is written with a result: versions, revision, machine, data; and the run's summary."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PACKAGES = ("torch", "numpy", "opencv-contrib-python-headless", "scikit-learn")
 
 
 def provenance(run: Run) -> dict[str, Any]:
-    """What a result needs to be believed: versions, revision, machine, data."""
+    """What is recorded with a result: versions, revision, machine, data."""
     return {
         "versions": {"python": platform.python_version()} | {p: version(p) for p in _PACKAGES},
         "revision": _revision(),
@@ -49,7 +49,7 @@ _KEPT = (
 
 
 def record(run: Run, arm: str, result: dict[str, Any]) -> None:
-    """Enter an arm's headline figures into the run's `results.json`.
+    """Write an arm's main figures into the run's `results.json`.
 
     Jobs that train several arms of one run at a time take turns here. A damaged file is made again
     from the arms' own results.

@@ -8,7 +8,7 @@ where a data set has several splits, with one folder per arm:
     <run>/<arm>/result.json     metrics, config, seed, revision, versions, device, data, seconds
     <run>/results.json          every arm's Top-1, Top-5, n and interval
 
-A `result.json` with the key of the present settings means: done. Everything else is made again.
+An arm is done if its `result.json` has the key of the present settings; else it is trained again.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ _CHANGE_NO_RESULT = ("profile", "workers", "checkpoint_minutes", "checkpoint_act
 class Run:
     """One data set and split, one profile, one seed, one folder.
 
-    `second` and `second_root` are the other unlabelled domain of pretraining; `allow_leaks` lets
-    a pool through that holds test clips; without `divide` all clips of a folder are test clips.
+    `second` and `second_root` are the other unlabelled domain of pretraining; `allow_leaks` permits
+    a pool that holds test clips; without `divide` all clips of a folder are test clips.
     """
 
     directory: Path
@@ -80,7 +80,7 @@ class Run:
         return manifest.select("train")
 
     def backgrounds(self, split: str) -> Manifest:
-        """One figure-free frame for each clip of a split, for the background-only control.
+        """One frame without the person per clip of a split, for the background-only control.
 
         The frames are put into the cache, so `clips` needs `cache_frames`.
 
@@ -88,7 +88,7 @@ class Run:
             ValueError: the data set has no such pictures.
         """
         if self.dataset != "darkroom":
-            raise ValueError(f"{self.dataset} has no figure-free frames; only darkroom does")
+            raise ValueError(f"{self.dataset} has no frames without the person; only darkroom has")
         manifest = self.manifest.select(split)
         pictures = backgrounds(manifest.root)
         stills = tuple(_still(clip, pictures[clip.path]) for clip in manifest.clips)
@@ -182,7 +182,7 @@ class Run:
 
 
 def _still(clip: Clip, picture: np.ndarray) -> Clip:
-    """The clip's one-frame stand-in; its digest is the picture's."""
+    """The one-frame clip in place of a clip; its digest is the picture's."""
     return replace(clip, frames=1, sha256=hashlib.sha256(picture.tobytes()).hexdigest())
 
 

@@ -110,12 +110,12 @@ class Supervised(Recipe):
 
 @dataclass(frozen=True, kw_only=True)
 class Background(Supervised):
-    """The control that sees the room without the person: one figure-free frame per clip."""
+    """The control on the place without the person: one such frame per clip."""
 
     sees_clips: ClassVar[bool] = False
 
     def select(self, run: Run, split: str) -> Manifest:
-        """The figure-free frames of a split, as clips of one frame."""
+        """The frames without the person of a split, as clips of one frame."""
         super().select(run, split)
         return run.backgrounds(split)
 

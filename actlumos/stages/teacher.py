@@ -3,7 +3,7 @@
     L_teacher = L_CE + lambda_sup * L_SupCon                      (form: the paper's figure)
 
 L_SupCon acts on the two streams' pooled backbone features before the fusion: all views of all
-clips of a class attract each other, so the features of a dark view move towards those of its
+clips of a class are pulled together, so the features of a dark view move towards those of its
 enhanced copy.
 
     actlumos train teacher --profile demo   # about 3 minutes on two cores, no GPU

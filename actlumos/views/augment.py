@@ -1,4 +1,4 @@
-"""Crops, flips and light changes, on the device, a batch at a time.
+"""Crops, flips and light changes, on the device, one batch at a time.
 
 A crop is drawn once for each clip and then applied to every stream made from that clip, so the
 dark and the enhanced view show the same pixels. Drawing and applying are two functions for
@@ -142,7 +142,7 @@ def photometric(clip: Tensor, generator: torch.Generator, strength: float = 1.0)
 
     Args:
         clip: float `[B, 3, T, H, W]` in 0..1.
-        generator: source of every draw; fastest when it lives on the clip's device.
+        generator: source of every draw; fastest on the clip's device.
         strength: 0 changes nothing; 1 is the range above.
 
     Returns:

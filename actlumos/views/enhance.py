@@ -1,13 +1,13 @@
 """Making dark clips visible: gamma, histogram equalisation, and the Retinex family.
 
 Every function takes a float clip [B, 3, T, H, W], RGB in 0..1, on any device, and returns a clip
-of the same shape, type and range. Each frame is treated on its own, so no frame sees another.
+of the same shape, type and range. Each frame is processed on its own.
 
-Retinex (Land & McCann, 1971) reads an image as reflectance times illumination. Illumination is
+Retinex (Land & McCann, 1971) models an image as reflectance times illumination. Illumination is
 smooth, so a wide blur estimates it; dividing by it (subtracting logarithms) leaves the
 reflectance, which does not depend on the light.
 
-**Two readings.** The paper says that its second stream is "Retinex-enhanced" and no more. Its
+**Two readings.** The paper says that its second stream is "Retinex-enhanced", without details. Its
 figures do not agree on what that is. In the picture of the contrastive loss, three of the four
 enhanced panels look like classical multi-scale Retinex: three blurs of 15, 80 and some 200-250
 pixels, and each colour channel stretched until one per cent of its pixels clips at either end, so
@@ -63,7 +63,7 @@ def gamma(clip: Tensor, gamma: float = 2.5) -> Tensor:
     """
     if not gamma > 0:
         raise ValueError(f"gamma must be positive, got {gamma}")
-    return clip.clamp(min=0) ** (1 / gamma)  # resizing may leave -1e-9, whose root is no number
+    return clip.clamp(min=0) ** (1 / gamma)  # resizing may leave -1e-9, whose root is NaN
 
 
 @_checked
@@ -146,7 +146,7 @@ def multi_scale_retinex(clip: Tensor, sigmas: Sequence[float] = SIGMAS) -> Tenso
         R = mean_s ( log10 I - log10 G_s * I )
 
     Then `stretch` per frame and channel, as public implementations do: our choice, the paper does
-    not say. Sigmas are pixels of the frame at hand: smaller frames want smaller ones.
+    not say. Sigmas are in pixels of the given frame: smaller frames need smaller ones.
 
     Args:
         clip: float [B, 3, T, H, W] in 0..1.
@@ -176,7 +176,7 @@ def msrcr(
 
         gain * ( R * beta * ( log10(alpha I) - log10(I_red + I_green + I_blue) ) + offset )
 
-    Alpha tells how much of the colour that R greys out comes back. Beta, gain and offset set an
+    Alpha sets how much of the colour that R removes is restored. Beta, gain and offset set an
     absolute scale, which the stretch undoes: here for comparison with the formulas in use.
 
     Raises:
@@ -242,7 +242,7 @@ def _blurs(clip: Tensor, sigmas: Sequence[float]) -> Iterator[Tensor]:
         yield rows @ (clip @ columns.T)
 
 
-# An operator of its own, because torch.compile does not see caches and would build it every time.
+# A custom operator, because torch.compile ignores caches and would build the matrix every time.
 _BLUR_MATRIX = "actlumos::blur_matrix"
 torch.library.define(_BLUR_MATRIX, "(SymInt size, float sigma, Tensor like) -> Tensor")
 

@@ -1,4 +1,4 @@
-"""Optical flow: how far each pixel moves, as a second input beside the frames, kept on disk.
+"""Optical flow: how far each pixel moves, as a second input next to the frames, stored on disk.
 
 Flow at frame t is the displacement `(x, y)` in pixels that takes frame t to frame `t + step`:
 positive x to the right, positive y down. The last `step` frames repeat the last flow, so a flow
@@ -7,7 +7,7 @@ has as many frames as its clip and is read with the same frame numbers.
 **Where the formulas are from.** TV-L1 (Zach et al., 2007), DIS (Kroeger et al., 2016) and
 Farneback (2003) are OpenCV's (TV-L1 from its contrib modules), RAFT (Teed and Deng, 2020) is
 torchvision's, with weights from a path. Clipping at 20 pixels and scaling to -1..1 is I3D's
-habit, from memory of its paper.
+convention, from memory of its paper.
 
 **Flow in the dark is mostly noise**, so what is done to the frames first is part of the
 settings: any method of `actlumos.views.enhance`. Measured on darkroom at 42 x 56 as the correlation
@@ -50,7 +50,7 @@ _SMALLEST = 16  # rows and columns; DIS stops at 12 with an error of its own
 
 @dataclass(frozen=True)
 class FlowSettings:
-    """All that decides a kept flow.
+    """All settings that decide a stored flow.
 
     Args:
         method: one of METHODS.
@@ -79,7 +79,7 @@ class FlowSettings:
     def name(self) -> str:
         """Method, enhancement and a digest of everything: the name of the cache's folder.
 
-        RAFT's weights count by content. Raises FileNotFoundError if they are not there.
+        RAFT's weights enter by content. Raises FileNotFoundError if they are not there.
         """
         digest = sha256(_raft_weights(self.weights)) if self.method == "raft" else ""
         parts = self.method, self.enhancement, self.step, self.bound, dict(self.options), digest
@@ -152,7 +152,7 @@ def to_levels(pixels: np.ndarray, bound: float = BOUND) -> np.ndarray:
 
 
 def from_levels(levels: Tensor) -> Tensor:
-    """Levels uint8 `[B, T, H, W, 2]` to what a network sees: float `[B, 2, T, H, W]` in -1..1."""
+    """Levels uint8 `[B, T, H, W, 2]` to network input: float `[B, 2, T, H, W]` in -1..1."""
     if levels.dtype != torch.uint8 or levels.ndim != 5 or levels.shape[-1] != 2:
         raise ValueError(f"need uint8 [B, T, H, W, 2], got {levels.dtype} {list(levels.shape)}")
     return (levels.permute(0, 4, 1, 2, 3).contiguous().float() - 128) / 127

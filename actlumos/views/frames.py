@@ -16,7 +16,7 @@ def enhance_frames(frames: np.ndarray, enhancer: Callable[[Tensor], Tensor]) -> 
 
     Args:
         frames: uint8 `[T, H, W, 3]`.
-        enhancer: float `[1, 3, T, H, W]` in 0..1 to the same; treats each frame alone.
+        enhancer: float `[1, 3, T, H, W]` in 0..1 to the same; processes each frame on its own.
 
     Returns:
         uint8 `[T, H, W, 3]`.

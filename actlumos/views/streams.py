@@ -32,7 +32,7 @@ def make_streams(clip: Tensor, names: tuple[str, ...], config: Config) -> tuple[
         clip: dark frames, float `[B, 3, T, H, W]` in 0..1.
         names: `dark` (as it is), `retinex` (the configured enhancement) or the name of any
             method of `actlumos.views.enhance`.
-        config: says which enhancement `retinex` stands for.
+        config: sets which enhancement `retinex` is.
 
     Returns:
         As many tensors of the clip's shape as there are names.

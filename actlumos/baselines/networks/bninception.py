@@ -4,7 +4,7 @@ Inception-v1 with batch norm after every convolution and two 3x3 convolutions in
 5x5; in 3c and 4e the 3x3 convolutions have stride 2 and there is no 1x1 branch.
 
 Source: Ioffe and Szegedy, "Batch Normalization", ICML 2015. State-dict names are those of
-Cadene/pretrained-models.pytorch; its ImageNet weights expect BGR in 0..255 less (104, 117, 128).
+Cadene/pretrained-models.pytorch; its ImageNet weights expect BGR in 0..255 minus (104, 117, 128).
 That port gives batch norm a momentum of .9, Caffe's share of the old value by our reading; here
 it is PyTorch's .1.
 """

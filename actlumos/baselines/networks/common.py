@@ -93,7 +93,7 @@ class TokenNet(Recogniser):
             None is the R(2+1)D of `config`.
         between: trunk's width to a module that a map goes through before its mean over space.
         head: `bert` or `mean`.
-        enhancer: makes a network that enhances a clip; trained beforehand, frozen here. Its output
+        enhancer: makes a network that enhances a clip; trained before, frozen here. Its output
             for the first clip is the last stream, or the only one if there is a single norm.
     """
 

@@ -2,7 +2,7 @@
 
 Both are trained without a reference image; their losses are in
 `actlumos.baselines.enhancement_losses`. All networks here take and return a clip
-`[B, 3, T, H, W]`, RGB in 0..1, and treat each frame on its own.
+`[B, 3, T, H, W]`, RGB in 0..1, and process each frame on its own.
 
 A **curve network** estimates a parameter r in -1..1 for each pixel and colour (a curve map) and
 applies a tone curve with it, eight times in a row (Zero-DCE, Guo et al., CVPR 2020):
@@ -13,7 +13,7 @@ Two shapes, rewritten from the description: seven 3 x 3 convolutions of 32 chann
 connections (79,416 parameters), and the same with depthwise-separable convolutions and one curve
 map for all eight iterations (Zero-DCE++, Li et al., TPAMI 2021; 10,561 parameters), which may
 estimate its map on a smaller frame. The public weights are for academic use only and are not
-shipped; the names of the parameters are theirs, so a public file loads.
+shipped; the names of the parameters are the same, so a public file loads.
 
 **SCI** (Ma et al., CVPR 2022; MIT) estimates the illumination i of a frame x and divides it away:
 
@@ -229,7 +229,7 @@ class Frozen(nn.Module):
         self.net = net.eval().requires_grad_(False)
 
     def train(self, mode: bool = True) -> Frozen:
-        """Stays in evaluation mode whatever `mode` is."""
+        """Stays in evaluation mode for either `mode`."""
         return super().train(False)
 
     def forward(self, clip: Tensor) -> Tensor:

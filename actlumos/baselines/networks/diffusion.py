@@ -11,7 +11,7 @@ start from pure noise (t = 1) and go to t = 0 in a few deterministic steps (DDIM
 **Status.** MFDL (ICASSP 2025) names a "dark-to-light diffusion model"; its design, size, steps
 and training are unknown, and there is no code. Everything here is ours, chosen to be small: x is
 predicted, not e, because at t = 1 the input holds e alone; 2 x 2 pixels are folded into channels
-first, so that all convolutions work at half the size or less; each frame is treated on its own,
+first, so that all convolutions work at half the size or less; each frame is processed on its own,
 and all frames of a clip start from the same noise, so that they do not flicker. Training needs
 pairs: dark clips and the same clips in normal light, as darkroom has. Measured there at 42 x 56,
 on 11 held-out clips, after a minute of training on 33: 25.4 dB in one step, 26.1 dB in six; gamma
@@ -28,7 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_FREQUENCIES = 16  # waves, each as sine and cosine, that tell the network the time
+_FREQUENCIES = 16  # waves, each as sine and cosine, that encode the time
 _FOLD = 2
 
 

@@ -15,7 +15,7 @@ __all__ = ["check_split", "load_manifest", "names", "read_listing", "splits_of"]
 
 
 def names() -> tuple[str, ...]:
-    """Every name that `load_manifest` knows.
+    """Every name that `load_manifest` accepts.
 
     `folder` is the user's own folder of class folders, `csv` the user's own list, `arid-layout`
     the user's own clips with lists like ARID's; those after `csv` come with lists.
@@ -30,8 +30,8 @@ def load_manifest(
 ) -> Manifest:  # fmt: skip
     """The clips of a data set with their labels, groups and splits.
 
-    Clips are measured at the first call and remembered in `data/measured.csv`. Where val comes
-    from, `actlumos.data.published.roles` says for published lists, `folder` for one's own folder.
+    Clips are measured at the first call; the values are stored in `data/measured.csv`. `roles`
+    describes where val comes from in published lists, `folder` in the user's own folder.
 
     Args:
         name: see `names`.
@@ -41,7 +41,7 @@ def load_manifest(
         csv: where `folder` keeps its manifest; the list of `csv`, else `manifest.csv` in root.
         on_bad_clip: `error`, or `skip`: missing and unreadable clips go to `Manifest.left_out`.
         workers: number of threads that open files.
-        divide: False makes every clip of `folder` a test clip; where lists decide, they do so.
+        divide: False makes every clip of `folder` a test clip; no effect where lists decide.
 
     Raises:
         FileNotFoundError: the folder, a list or clips are not there.

@@ -1,10 +1,10 @@
-"""Archives as data sets come in: unpacked once, and never outside their own folder.
+"""Archives of data sets: unpacked once, and never outside their own folder.
 
 Everything an archive lists is checked before the first byte is written: plain files and folders
-only, relative names without `..`, each place once, and a size that a set of videos can have. Names
+only, relative names without `..`, each path once, and a size that a set of videos can have. Names
 are read as Windows and `tar` write them: `left\\0.mp4` and `./left/0.mp4` are `left/0.mp4`. Then it
 is unpacked into a temporary folder, which is moved into place; an interrupted call leaves nothing
-behind, and what a killed one left is cleared away by the next.
+behind, and the next call removes what a killed one left.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class _Member(NamedTuple):
 
     @property
     def place(self) -> PurePosixPath:
-        """Where it belongs, with forward slashes."""
+        """Its path in the data set, with forward slashes."""
         return PurePosixPath(self.name.replace("\\", "/"))
 
 
@@ -102,8 +102,8 @@ def _is_from(target: Path, archive: Path) -> bool:
     if marker.is_file() and read_json(marker) == _identity(archive):
         return True
     raise ValueError(
-        f"{shown(target)} is in the way of {shown(archive)} and does not come from it as it is "
-        "now: move or delete that folder, or give it as the root if it is what you want"
+        f"{shown(target)} exists and was not unpacked from {shown(archive)} as it is now: move "
+        "or delete that folder, or give it as the root if it is what you want"
     )
 
 
@@ -114,7 +114,7 @@ def _identity(archive: Path) -> dict[str, Any]:
 
 @contextmanager
 def _alone(target: Path) -> Iterator[None]:
-    """While one process unpacks, others that want the same folder wait."""
+    """While one process unpacks, others that need the same folder wait."""
     target.parent.mkdir(parents=True, exist_ok=True)
     place = target.with_name(f".{target.name}.lock")
     with FileLock(place):
@@ -187,7 +187,7 @@ def _tar_member(file: tarfile.TarFile, info: tarfile.TarInfo) -> _Member:
 
 
 def _write(member: _Member, place: Path) -> None:
-    """Write one member; never over another, whatever the file system takes for one name."""
+    """Write one member; never over another, even if the file system treats two names as one."""
     if member.folder:
         place.mkdir(parents=True, exist_ok=True)
         return
@@ -199,7 +199,7 @@ def _write(member: _Member, place: Path) -> None:
 def _checked(members: Iterable[_Member], archive: Path, place: Path) -> list[_Member]:
     """The members; ValueError before anything is written, if they should not be unpacked.
 
-    Videos hardly shrink in an archive: growing twentyfold is the mark of one made to fill a disk.
+    Videos hardly compress: an archive that grows twentyfold was probably made to fill a disk.
     """
     limit = archive.stat().st_size * _MOST_GROWTH + _SLACK
     total, seen, good = 0, dict[PurePosixPath, bool](), list[_Member]()
@@ -219,7 +219,7 @@ def _checked(members: Iterable[_Member], archive: Path, place: Path) -> list[_Me
     if total > (room := shutil.disk_usage(place).free):
         raise ValueError(
             f"{shown(archive)} needs {total / 1e9:.1f} GB, {shown(place.parent)} has "
-            f"{room / 1e9:.1f} GB, too few for it"
+            f"only {room / 1e9:.1f} GB free"
         )
     return good
 
@@ -230,7 +230,7 @@ def _problem(member: _Member) -> str:
         return "has no name"
     drive = ":" in "".join(parts[:1])
     if member.place.is_absolute() or drive or ".." in parts or "\0" in member.name:
-        return "lies outside the archive's folder"
+        return "is outside the archive's folder"
     if any(_WINDOWS_DEVICES.fullmatch(part) for part in parts):
         return "is the name of a device on Windows"
     if member.locked:

@@ -6,12 +6,12 @@
 A list row is `index<TAB>class id<TAB>path`, without a header; the paths of V1.0 end in `.avi`
 although the download holds `.mp4`. A clip is called `<Class>_<group>_<number>`, and a group is
 one take of one scene. The third list, `other`, is not documented: V1.0's is taken from the
-groups of train and of test alike (see `roles`).
+groups of both train and test (see `roles`).
 
 V1.0 has splits 1 to 3; their test lists overlap, so they are no folds. V1.5 has splits 0 and 1,
 as its authors number them, and every clip twice (a converted `.avi` copy): one copy is used.
-V1.0's clips are a subset of V1.5's by name, so V1.0's lists run silently in V1.5's folder and
-score V1.0 under the name of V1.5; here that is refused.
+V1.0's clips are a subset of V1.5's by name, so V1.0's lists work in V1.5's folder without
+an error and give V1.0's result under the name of V1.5; here that is refused.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ CLASSES = (
 )  # fmt: skip
 SPLITS = {"arid-v1.0": (1, 2, 3), "arid-v1.5": (0, 1), "arid-layout": (1, 2, 3)}
 
-# Clips a class in the official V1.0 lists (repository xuyu0010/ARID_v1), in the order of CLASSES.
+# Clips per class in the official V1.0 lists (repository xuyu0010/ARID_v1), in the order of CLASSES.
 _OTHER = (58, 64, 45, 80, 103, 43, 48, 51, 57, 62, 62)
 _V10 = {
     1: {
@@ -91,7 +91,7 @@ _WRONG_LISTS = (
 def read(name: str, root: Path, split: int) -> Listing:
     """The three lists of one split of `arid-v1.0`, `arid-v1.5` or `arid-layout`.
 
-    `arid-layout` is for clips of one's own: V1.0's file names and class ids, no published counts.
+    `arid-layout` is for the user's own clips: V1.0's file names and class ids, no published counts.
     `other` may be absent, and so may classes: those that occur are its class table.
 
     Raises:
@@ -129,7 +129,7 @@ def _own_classes(listing: Listing) -> Listing:
 
 
 def _names(name: str, split: int, role: str) -> tuple[str, ...]:
-    """File names of one list; `other` is called so or `others`, whatever the READMEs say."""
+    """File names of one list; `other` is also called `others`."""
     roles = ("other", "others") if role == "other" else (role,)
     if name != "arid-v1.5":
         return tuple(f"ARID_split{split}_{each}.txt" for each in roles)

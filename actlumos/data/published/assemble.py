@@ -81,7 +81,7 @@ def _manifest(listing: Listing, clips: list[Clip], left_out: tuple[str, ...]) ->
 def check_published(listing: Listing) -> None:
     """Raise when a list does not have the size that its authors published.
 
-    A list that is not there at all is not counted; a score on a cut or foreign list would go by
+    A missing list is not counted. A score on a shortened or different list would otherwise have
     the data set's name.
 
     Raises:
@@ -98,7 +98,7 @@ def check_published(listing: Listing) -> None:
     if wrong:
         raise ValueError(
             f"the lists of {listing.name}, split {listing.split}, are not the published ones: "
-            f"{some(wrong)}. Fetch them anew; clips of your own go by arid-layout, csv or folder"
+            f"{some(wrong)}. Fetch them again; for your own clips use arid-layout, csv or folder"
         )
 
 

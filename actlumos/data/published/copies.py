@@ -1,8 +1,8 @@
 """Byte-identical clips under several names: found by their digests, and kept in one split.
 
-`clip.mp4`, `clip (1).mp4` and `clip - Copy.mp4` in training and test make a result that means
-nothing. Where this kit draws the splits (`folder`), copies stay together; where lists draw them,
-`warnings` says which copies they part.
+`clip.mp4`, `clip (1).mp4` and `clip - Copy.mp4` in training and test make a result
+meaningless. Where this kit draws the splits (`folder`), copies stay together; where lists define
+them, `warnings` names the copies that are in different splits.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Key = TypeVar("Key")
 
 
 def find_copies(digests: Mapping[Key, str]) -> list[list[Key]]:
-    """Those that have one digest, where several do, in the order given; "" is no digest."""
+    """Lists of the keys that share a digest, in the order given; "" means no digest."""
     found: dict[str, list[Key]] = defaultdict(list)
     for key, digest in digests.items():
         if digest:
@@ -28,7 +28,7 @@ def find_copies(digests: Mapping[Key, str]) -> list[list[Key]]:
 
 
 def join_groups(groups: Mapping[Key, str], copies: Iterable[Sequence[Key]]) -> dict[Key, str]:
-    """Groups in which each two that share a copy are one, under the name of the first."""
+    """The groups, where any that share a copy are merged under the name of the first."""
     joined: dict[str, str] = {}
 
     def head(group: str) -> str:
@@ -45,13 +45,13 @@ def join_groups(groups: Mapping[Key, str], copies: Iterable[Sequence[Key]]) -> d
 
 
 def warnings(manifest: Manifest) -> list[str]:
-    """What a person must know of a manifest's copies, a line each: none, if there are none."""
+    """Warnings about a manifest's copies, one line each; empty if there are no copies."""
     clips = {clip.path: clip for clip in manifest.clips}
     copies = find_copies({path: clip.sha256 for path, clip in clips.items()})
     sets = [[clips[path] for path in paths] for paths in copies]
     said = [
         ("are under two classes; one label is wrong", _differ(sets, lambda clip: clip.label)),
-        ("are in two splits, so that test or val is no test", _differ(sets, lambda c: c.split)),
+        ("are in two splits, so a test or val result is invalid", _differ(sets, lambda c: c.split)),
     ]
     lines = [f"{len(found)} of them {what}: {_names(found)}" for what, found in said if found]
     number, name = sum(len(clips) - 1 for clips in sets), shown(manifest.name)

@@ -7,7 +7,7 @@ The columns are those of `Manifest.write`. `path` is relative to the root, `spli
 or test, `label` -1 means unlabelled. Columns may be absent, except for `path`, `split` and one of
 `class` and `label`: without labels, classes are numbered in alphabetical order. `frames`, `fps`
 and `sha256`, where they are empty, are measured; without a `group` a clip is a group of its own.
-The list lies at `<root>/manifest.csv`, or anywhere if it is named.
+The list is `<root>/manifest.csv`, or any file whose path is given.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def read(name: str, root: Path, split: int, csv: str | Path | None = None) -> Li
 
 
 def given(root: Path, csv: str | Path | None = None) -> dict[str, Measured]:
-    """Path -> what the list itself says of a clip, where it says everything."""
+    """Path -> the list's own measurements of a clip, where none is missing."""
     _, clips = _rows(_place(root, csv)[1])
     return {c.path: Measured(c.frames, c.fps, c.sha256) for c in clips if c.frames and c.sha256}
 

@@ -11,7 +11,7 @@ lists hold clips of videos that are trained on. The group of a clip is its sourc
 carry it: YouTube, Getty, Flickr and so on, then `_<number>` (Moments in Time) or `_<start>_<end>`
 (Kinetics). One source is spelled in several ways: `yt-<id>` or bare `<id>`, `flickr-<id>` or bare,
 `getty-` or `getty_R-`, `vine-` or `vine_R-`. Taken literally, 138, 137 and 127 test clips share a
-source with train; with these spellings made one, 176, 173 and 174.
+source with train; with these spellings merged, 176, 173 and 174.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def read(name: str, root: Path, split: int) -> Listing:
 
 
 def source_of(path: str) -> str:
-    """The source video of a clip, its spellings made one (see the top of this file)."""
+    """The source video of a clip, its spellings merged (see the top of this file)."""
     name = stem(path).rpartition("/")[2]
     source = re.sub(r"(_\d{6}_\d{6}|_\d+)$", "", name)
     source = re.sub(r"^(yt-(?=.{11}$)|flickr-)", "", source)

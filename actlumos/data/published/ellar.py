@@ -5,9 +5,9 @@
 
 A row is `path class_id`, as mmaction2 reads it. Only five of the twelve names are public, so the
 names come from the lists: the folder of each id's paths, spelled as it is (`Stertching`). A
-user's copy is known to lack the test list: then val is used as test, and the notes say so. The
-official configuration validates on the training list; this kit does not. What the file names say
-about persons or places is not known, so each clip is a group of its own.
+user's copy is known to lack the test list: then val is used as test, with a note. The
+official configuration validates on the training list; this kit does not. Whether file names
+identify persons or places is not known, so each clip is a group of its own.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def read(name: str, root: Path, split: int) -> Listing:
         FileNotFoundError: no such folder, no training list, or neither a val nor a test list.
         ValueError: a row that cannot be read, or ids and folders that do not match one to one.
     """
-    notes = ["what the clips' groups are is not known: each clip is one"]
+    notes = ["the clips' groups are not known: each clip is its own group"]
     lists = {"train": need_list(root, _LISTS, ("ELLAR_label_train.txt",), name)}
     if test := find_list(root, _LISTS, ("ELLAR_label_test.txt",)):
         lists["test"] = test
@@ -68,7 +68,7 @@ def _entries(path: Path, role: str) -> list[Entry]:
 
 
 def _classes(entries: list[Entry], name: str) -> tuple[tuple[str, ...], int]:
-    """Class names by id, and the level of the path they stand at (0 = the first folder)."""
+    """Class names by id, and the level of the path they are at (0 = the first folder)."""
     folders = [(entry.label, entry.path.split("/")[:-1]) for entry in entries]
     for level in range(min((len(parts) for _, parts in folders), default=0)):
         pairs = {(label, parts[level]) for label, parts in folders}

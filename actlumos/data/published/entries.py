@@ -20,7 +20,7 @@ VIDEO_SUFFIXES = (
     ".mp4", ".avi", ".mkv", ".webm", ".mov", ".m4v", ".3gp", ".3g2", ".mpg", ".mpeg", ".wmv",
     ".asf", ".ts", ".mts", ".m2ts", ".flv", ".f4v", ".ogv", ".vob", ".mxf", ".divx",
 )  # fmt: skip
-"""Endings of video files, whatever their case; of files of one name the first of these is taken."""
+"""Endings of video files, in any case; of files of one name the first of these is taken."""
 
 _SHOWN = 5
 
@@ -30,7 +30,7 @@ class Entry:
     """One row of a list.
 
     `path` is as listed, with forward slashes; `label` indexes the listing's classes (-1 = the
-    list gives none); `role` is the list it stands in: train, val, test or other; `group` names
+    list gives none); `role` is the list it is in: train, val, test or other; `group` names
     what should not be shared between splits (ARID: class and take; Dark48: the source video).
     """
 
@@ -47,7 +47,7 @@ class Listing:
     `videos` is the folder that the paths are relative to. `published` holds the authors' counts
     as role -> class -> number, None where there are none; the key `ALL` in place of a role or a
     class means the sum over all of them (of ARID V1.5 only sums are known). `counted` gives the
-    same shape for what the lists hold. `notes` is what a person must know. `known` are the paths
+    same shape for what the lists hold. `notes` are remarks for the user. `known` are the paths
     that any list of any split names.
     """
 
@@ -84,7 +84,7 @@ def stem(path: str) -> str:
 
 
 def natural(name: str) -> list[tuple[int, str]]:
-    """Sort key that puts 2 before 10 and pays no heed to case."""
+    """Sort key that puts 2 before 10 and ignores case."""
     parts = re.findall(r"\d+|\D+", name.lower())
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
@@ -92,8 +92,8 @@ def natural(name: str) -> list[tuple[int, str]]:
 def take_of(path: str) -> str:
     """ARID's group: `Drink/Drink_10_1.avi` belongs to `Drink_10`.
 
-    A name that does not end in `_<group>_<clip>` shows none: then the clip, under its whole path
-    without the ending, is a group of its own.
+    A clip whose name does not end in `_<group>_<clip>` is a group of its own, named by the whole
+    path without the ending.
     """
     shown = re.fullmatch(r"(.+_[^_]+)_\d+", stem(path).rpartition("/")[2])
     return shown[1] if shown else stem(path)
@@ -131,7 +131,7 @@ def listed_path(text: str, where: str) -> str:
 
 
 def some(names: Iterable[str], more: str = "more") -> str:
-    """The first few of many names, safe to print, and how many there are besides."""
+    """The first few of many names, safe to print, and the number of the others."""
     listed = list(names)
     rest = len(listed) - _SHOWN
     return ", ".join(map(shown, listed[:_SHOWN])) + (f" and {rest} {more}" if rest > 0 else "")
@@ -161,7 +161,7 @@ def need_list(root: Path, folders: Sequence[str], names: Sequence[str], data: st
     """As `find_list`, for a list that the data set cannot do without.
 
     Raises:
-        FileNotFoundError: names every place that was looked at.
+        FileNotFoundError: names every place that was searched.
     """
     if found := find_list(root, folders, names):
         return found

@@ -1,9 +1,9 @@
-"""Decode many videos to their end and remember what each turned out to be.
+"""Decode many videos to their end and store a result for each.
 
-The memory is the `files` part of a JSON report, keyed by absolute path; it counts as long as a
-file's size and time of change are the same, and only for whole files: one that had a problem is
-decoded again. It is written every few seconds and when the work is
-interrupted, so the next call goes on there.
+The results are the `files` part of a JSON report, keyed by absolute path. One is valid as long as
+the file's size and time of change are the same, and only for a whole file: one that had a problem
+is decoded again. They are written every few seconds and when the work is interrupted, so the next
+call continues from there.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ _EMPTY = FileReport(0, 0)
 def check_files(
     paths: Sequence[Path], memory: Path | None = None, workers: int = 2
 ) -> dict[str, FileReport]:
-    """Decode every video that the memory does not know, with a progress bar.
+    """Decode every video without a valid stored result, with a progress bar.
 
     Args:
         paths: video files or frame folders.
-        memory: the JSON file that remembers; None decodes all and keeps nothing.
+        memory: the JSON file of stored results; None decodes all and stores nothing.
         workers: number of decoding threads.
 
     Returns:
         absolute path -> what the file is, in the order of `paths`.
 
     Raises:
-        ValueError: the memory is not a report.
+        ValueError: `memory` is not a report.
     """
     known = _load(memory)
     done: dict[str, FileReport] = {}
@@ -130,7 +130,7 @@ def _load(memory: Path | None) -> dict[str, FileReport]:
 
 
 def _is_report(row: Any) -> bool:
-    """Whether a value of the memory has the fields of a `FileReport`, each of its type."""
+    """Whether a stored value has the fields of a `FileReport`, each of its type."""
     kinds = {field.name: type(getattr(_EMPTY, field.name)) for field in fields(FileReport)}
     return isinstance(row, dict) and {name: type(value) for name, value in row.items()} == kinds
 

@@ -5,7 +5,7 @@
     my_videos/Wave/...
 
 Where every file is named `<Class>_<group>_<number>`, as in ARID, clips of one group (one person,
-one scene, one take) stay together, because a clip seen in training makes its neighbours easy.
+one scene, one take) stay together, because clips of one group resemble each other.
 Other names show no groups: then each file is a group of its own, called `<Class>/<file name>`.
 Byte-identical copies stay together too, and so do the groups that they are in.
 """
@@ -35,7 +35,7 @@ def folder(
 ) -> Manifest:  # fmt: skip
     """List, measure and split a folder of class folders.
 
-    Classes are the folder names in alphabetical order, whatever their case. The split aims at
+    Classes are the folder names in alphabetical order, ignoring case. The split aims at
     60 / 15 / 25 % of each class's clips for train, val and test, and keeps groups whole. A class
     with two groups trains on the larger and tests on the other; its val clips are then the last
     fifth of the training group: optimistic, but test stays clean.
@@ -96,7 +96,7 @@ def _split(
 ) -> dict[Path, str]:
     """Split of each measured file: copies follow the first of them, groups stay whole.
 
-    Copies do not count for the shares. A group that another class has placed (one file lies under
+    Copies do not count for the shares. A group that another class has placed (one file is under
     both) stays where it is.
     """
     splits: dict[Path, str] = {}
@@ -124,7 +124,7 @@ def find_videos(root: Path) -> dict[str, list[Path]]:
             differ in case only.
     """
     if not root.is_dir():
-        raise FileNotFoundError(f"{shown(root)}: no such folder; it should hold one folder a class")
+        raise FileNotFoundError(f"{shown(root)}: no such folder; it needs one folder per class")
     found = {}
     for place in sorted(_folders(root), key=lambda path: (path.name.lower(), path.name)):
         if not is_utf8(place.name):
@@ -144,7 +144,7 @@ def find_videos(root: Path) -> dict[str, list[Path]]:
 
 
 def passed_over(root: Path) -> str:
-    """What in the class folders is no video, and the videos beside them: `2 .rm: Run/a.rm, ...`."""
+    """Other files in the class folders, and videos next to them: `2 .rm: Run/a.rm, ...`."""
     files = [path for place in _folders(root) for path in _others(place)]
     files += filter(_is_video, root.iterdir())
     return f"{_kinds(files)}: {some(_key(root, path) for path in files)}" if files else ""
@@ -155,7 +155,7 @@ def _folders(root: Path) -> list[Path]:
 
 
 def _others(place: Path) -> list[Path]:
-    """What a class folder holds besides videos, without what systems put there."""
+    """What a class folder holds besides videos, without the systems' own files."""
     found = (path for path in place.iterdir() if not _is_video(path))
     return sorted(p for p in found if p.name[0] != "." and p.name.lower() not in _CLUTTER)
 

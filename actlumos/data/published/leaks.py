@@ -1,12 +1,12 @@
 """Test material where it must not be: in training, in another data set's training, in a pool.
 
-Two questions are answered. `find_leaks` asks it of published lists, before any video is opened:
-what do these lists share that flatters a result? `check_pool` asks it of clips about to be trained
-on: does this unlabelled pool hold clips that the model is tested on?
+There are two checks. `find_leaks` reports what published lists share that makes a result too high,
+before any video is opened. `check_pool` refuses, before a training, an unlabelled pool with clips
+that the model is tested on.
 
-Clips are told apart by name (in the ARID family `<Class>_<group>_<number>`, case-sensitive: V1.0,
-V1.5, UG2+ 2021 and EE6222 name the same clips alike) and, where they were measured, by the
-SHA-256 of the file. `arid-layout` is the user's own material under ARID's kind of names, so its
+Clips are identified by name (in the ARID family `<Class>_<group>_<number>`, case-sensitive: V1.0,
+V1.5, UG2+ 2021 and EE6222 give a clip the same name) and, where they were measured, by
+the SHA-256 of the file. `arid-layout` is the user's own material with names like ARID's, so its
 names are compared within one folder only.
 """
 
@@ -50,7 +50,7 @@ class Leak:
 KINDS = {
     "shared group": "clips whose take or source video is in {} too",
     "other label": "clips that are in {} under another label",
-    "two classes": "clip names that stand in two classes of {}",
+    "two classes": "clip names that are in two classes of {}",
     "same clip": "clips that are in {}",
     "same take": "further clips of takes that are in {}",
 }
@@ -58,7 +58,7 @@ KINDS = {
 
 
 def find_leaks(listings: Sequence[Listing]) -> list[Leak]:
-    """What the lists share, each list by itself and, in the ARID family, each set with each other.
+    """What is shared within each list and, in the ARID family, between the lists of different sets.
 
     Training lists of one set are compared with the test lists of the others; two splits of one
     set overlap by design and are not compared.
@@ -77,11 +77,11 @@ def check_pool(pool: Manifest, test: Manifest) -> None:
     """Raise when an unlabelled pool holds clips that the model will be tested on.
 
     Args:
-        pool: what self-supervised training will see; may be the joint pool of several sets.
+        pool: the clips for self-supervised training; may be the joint pool of several sets.
         test: the clips of the test.
 
     Raises:
-        ValueError: says how many, which, and what can be done.
+        ValueError: says how many, which, and what to do.
     """
     leaks = leaking(pool, test)
     if not leaks:
@@ -94,13 +94,13 @@ def check_pool(pool: Manifest, test: Manifest) -> None:
         said.append(f"{len(take)} clips of takes that {tested} is tested on ({_some(take)})")
     raise ValueError(
         f"the unlabelled pool {name} holds {' and '.join(said)}: a model pretrained on them "
-        "has seen its test. Leave them out (`actlumos.data.published.leaks.leave_out`), or go on "
-        "with --allow-leaks and say so beside the result"
+        "has used its test clips. Leave them out (`actlumos.data.published.leaks.leave_out`), or "
+        "use --allow-leaks and state this with the result"
     )
 
 
 def leave_out(pool: Manifest, test: Manifest) -> Manifest:
-    """The pool without the clips that `check_pool` objects to.
+    """The pool without the clips that `check_pool` reports.
 
     Raises:
         ValueError: nothing would be left.
@@ -192,7 +192,7 @@ def _take(path: str) -> str:
 
 
 def _keys(manifest: Manifest, clip: Clip) -> tuple[str, str]:
-    """By what a clip is known, and its take; "" = none that says anything."""
+    """What identifies a clip, and its take; "" = not known."""
     source, take = _source(manifest, clip), _take(clip.path)
     if source in FAMILY and take:
         return _name(clip.path), take

@@ -1,4 +1,4 @@
-"""Published lists by name, and where on disk the clips lie that they name."""
+"""Published lists by name, and where on disk their clips are."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def read_listing(
         name: a data set that comes with lists.
         root: its folder, or the archive it came in, which is then unpacked once.
         split: number of the official split, as the authors count.
-        csv: where the list of the set `csv` lies; None is `manifest.csv` in its root.
+        csv: where the list of the set `csv` is; None is `manifest.csv` in its root.
 
     Raises:
         FileNotFoundError: no such folder, or a list is not in any of the usual places.
@@ -156,7 +156,7 @@ def _clips(folder: Path, depth: int, root: Path, listed: set[str]) -> Iterator[P
     """Videos and frame folders in `folder`, and `depth` folders below it, so that no link loops.
 
     A folder of pictures that no list names is a clip only if nothing else in it is one: a class
-    folder may hold a thumbnail beside its videos.
+    folder may hold a thumbnail next to its videos.
     """
     if not folder.is_dir():
         return

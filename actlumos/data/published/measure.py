@@ -1,9 +1,9 @@
-"""Frames, rate and digest of many videos, measured once and remembered.
+"""Frames, rate and digest of many videos, measured once and stored.
 
 The store is a CSV with the header `path,size,mtime_ns,frames,fps,sha256`, one row per video, keyed
-by the absolute path. A row counts as long as the file has that size and time of change. The
+by the absolute path. A row is valid as long as the file has that size and time of change. The
 store is saved every few seconds and when a call is interrupted, so the next call goes on there.
-A damaged store is made again; what is still to be read of it is used.
+A damaged store is made again; its readable rows are used.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _Stamp = tuple[int, int]
 
 
 class Measured(NamedTuple):
-    """Verified number of frames, frames a second, hex SHA-256 of the bytes.
+    """Verified number of frames, frames per second, hex SHA-256 of the bytes.
 
     The digest of a folder of frame pictures is that of its frames' names and digests.
     """
@@ -58,10 +58,10 @@ def measure(
 
     Args:
         paths: any; a path that is given twice is measured once.
-        store: the CSV that remembers; None is `data/measured.csv` of the project.
+        store: the CSV of stored values; None is `data/measured.csv` of the project.
         workers: number of threads.
         on_bad_clip: `error` ends with the first video that cannot be read; `skip` leaves such
-            videos out of the answer.
+            videos out of the result.
 
     Raises:
         ValueError: unknown `on_bad_clip`.
@@ -137,7 +137,7 @@ def _digest(path: Path) -> str:
 def _stamp(path: Path) -> _Stamp:
     """Size in bytes and time of the last change, of a folder over its pictures; (-1, 0): not there.
 
-    A picture that is exchanged for an older one of the same size goes unseen.
+    A picture that is exchanged for an older one of the same size is not noticed.
     """
     try:
         files = [path, *pictures_in(path)] if path.is_dir() else [path]
@@ -152,7 +152,7 @@ def _key(path: Path) -> str:
 
 
 def _load(store: Path) -> tuple[dict[str, tuple[_Stamp, Measured]], str]:
-    """What the store remembers, and what is wrong with it ("" = nothing).
+    """What the store holds, and what is wrong with it ("" = nothing).
 
     Raises:
         ValueError: there is a folder in its place.

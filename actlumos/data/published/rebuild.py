@@ -1,14 +1,14 @@
 """Rebuild Dark48 by name from a user's own Kinetics-700 and Moments in Time.
 
-Dark48's only public link is often out of reach, but its clips are clips of two other data sets,
+Dark48's only public link is often unavailable, but its clips are clips of two other data sets,
 and its lists say which: ten classes come from Kinetics-700 (`<video>_<start>_<end>`), the other
-38 from Moments in Time. Who holds those can link the clips together by name:
+38 from Moments in Time. A user who has these can link the clips by name:
 
     <out>/<class>/<name>.mp4   links into the source folders (copies where links are impossible)
     <out>/annotations/         the lists, so that <out> loads as `dark48`
 
 A linked clip has the name Dark48 gives it; whether its bytes are those of Dark48's archive cannot
-be told without the archive. Names are handled as data, never as shell words: some begin with `-`.
+be checked without the archive. Names are handled as data, not as shell words: some begin with `-`.
 """
 
 from __future__ import annotations
@@ -69,13 +69,13 @@ def rebuild_dark48(
 
     Args:
         lists_root: the folder of Dark48's lists (`train_split1.txt` ...) or one above it.
-        kinetics: a folder of Kinetics-700 videos in any sub-folders, None = not at hand.
+        kinetics: a folder of Kinetics-700 videos in any sub-folders, None = not available.
         mit: a folder of Moments in Time videos, likewise.
-        out: the folder to make or to go on with.
+        out: the folder to make or to complete.
 
     Raises:
         FileNotFoundError: a folder or list is not there.
-        ValueError: neither source is given, `out` lies in a source, or a list cannot be read.
+        ValueError: neither source is given, `out` is in a source, or a list cannot be read.
     """
     out = Path(out).expanduser().resolve()
     trees = {name: _tree(place, out) for name, place in zip(SOURCES, (kinetics, mit), strict=True)}
@@ -119,7 +119,7 @@ def _tree(place: Path | None, out: Path) -> Path | None:
         raise FileNotFoundError(f"{shown(tree)}: no such folder")
     if out == tree or tree in out.parents:
         raise ValueError(
-            f"{shown(out)} lies in the source folder {shown(tree)}: choose another place for Dark48"
+            f"{shown(out)} is in the source folder {shown(tree)}: choose another place for Dark48"
         )
     return tree
 
@@ -141,7 +141,7 @@ def _index(tree: Path, source: str) -> dict[str, list[Path]]:
 
 
 def _choose(index: _Index, entry: Entry) -> Path | None:
-    """The video of that name; of several, the one whose folder is called like the class."""
+    """The video of that name; of several, the one whose folder has the class's name."""
     folder, _, name = entry.path.rpartition("/")
     videos = sorted(index.get(key_of(os.path.splitext(name)[0], source_of(entry)), ()))
     alike = [video for video in videos if re.sub(r"\W+", "_", video.parent.name) == folder]
@@ -149,7 +149,7 @@ def _choose(index: _Index, entry: Entry) -> Path | None:
 
 
 def _present(place: Path) -> str:
-    """How a clip that is there already came there; a link that leads nowhere is not there."""
+    """Whether an existing clip is `linked` or `copied`, else ""; a broken link is removed."""
     for spot in (place.with_suffix(ending) for ending in VIDEO_SUFFIXES):
         if spot.is_file():
             return "linked" if spot.is_symlink() else "copied"

@@ -4,8 +4,8 @@ Train and test stay as published. Val is, in this order:
 
 1. the authors' val list, where there is one;
 2. of ARID's `other` list the clips whose group is trained on and not tested on. The list is drawn
-   from the groups of train and of test alike, and a clip of a test group looks much like its
-   neighbours in test: those clips are used for nothing;
+   from the groups of both train and test, and a clip of a test group resembles the test clips of
+   that group: such clips are not used;
 3. for every class that has no val clip yet, about 15 % of its training clips, whole groups,
    chosen by the seed. Groups that other classes or the test list share stay in train. A class
    with a single group of two or more clips gives the last 15 % of them instead, at least one:
@@ -58,7 +58,7 @@ def notes(entries: Sequence[Entry]) -> tuple[str, ...]:
     if others:
         said.append(
             f"{len(usable)} of the {len(others)} clips of `other`, of training groups, are val; "
-            f"{len(others) - len(usable)} are used for nothing, as test clips may resemble them"
+            f"{len(others) - len(usable)} are not used, as test clips may resemble them"
         )
     if labels := _without_val(entries, {entry.path for entry in usable}):
         said.append(
@@ -68,7 +68,7 @@ def notes(entries: Sequence[Entry]) -> tuple[str, ...]:
     shared = _groups(entries, "train") & _groups(entries, "test")
     if shared:
         number = sum(entry.role == "test" and entry.group in shared for entry in entries)
-        said.append(f"{number} test clips have their group in train too; the lists are left so")
+        said.append(f"{number} test clips have their group in train too; the lists are not changed")
     return tuple(said)
 
 

@@ -1,7 +1,7 @@
-"""Two six-class relatives of ARID: UG2+ 2021 (track 2.1, "ARID 1.1") and the course set EE6222.
+"""Two six-class sets related to ARID: UG2+ 2021 (track 2.1, "ARID 1.1") and the course set EE6222.
 
 UG2+ 2021: CSV lists with the header `VideoID,Video,ClassID`; the ids are 5 to 10, ARID's own, and
-become 0 to 5 here. Training clips lie in class folders, test clips are `0.mp4`, `1.mp4`, ...:
+become 0 to 5 here. Training clips are in class folders, test clips are `0.mp4`, `1.mp4`, ...:
 
     <root>/train_data/Wave/Wave_10_1.mp4   <root>/test_data/0.mp4
     <root>/list_cvt/ARID1.1_t1_train_pub.csv   ARID1.1_t1_test_pub.csv
@@ -40,7 +40,7 @@ UG2_CLASSES = ("Run", "Sit", "Stand", "Turn", "Walk", "Wave")
 EE6222_CLASSES = ("Jump", "Run", "Sit", "Stand", "Turn", "Walk")
 FIRST_UG2_ID = 5
 
-# Clips a class, counted from the lists of ARID_UG2_2.1 (train) and DarkLight (labelled test).
+# Clips per class, counted from the lists of ARID_UG2_2.1 (train) and DarkLight (labelled test).
 _COUNTS = {"train": (335, 214, 232, 389, 353, 314), "test": (206, 192, 159, 228, 256, 248)}
 PUBLISHED = {
     role: dict(zip(UG2_CLASSES, numbers, strict=True)) | {ALL: sum(numbers)}

@@ -1,9 +1,9 @@
 """Is this copy of a published data set whole? Counts, files by name, and every clip decoded.
 
 `verify` reads the lists, compares their sizes with what the authors published, looks for each
-listed clip, and decodes each clip to its end. What a file turned out to be is kept in the report,
-keyed by its place, size and time of change: an interrupted or repeated call decodes only what is
-new. The report is JSON; `VerifyReport.summary` is what a person needs of it.
+listed clip, and decodes each clip to its end. The result for each file is kept in the report,
+keyed by its path, size and time of change: an interrupted or repeated call decodes only what is
+new. The report is JSON; `VerifyReport.summary` is its short form.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from actlumos.runtime.files import write_json
 from actlumos.runtime.text import shown
 
 SHORT = (32, 64)
-"""Clip lengths of the methods here; how many videos are shorter is said."""
+"""Clip lengths of the methods here; the summary counts the shorter videos."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class SplitReport:
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """What `verify` found; `problems` are the sentences that make it fail."""
+    """What `verify` found; `problems` are the reasons why it fails."""
 
     name: str
     root: str
@@ -85,7 +85,7 @@ def verify(
         root: the data set's folder.
         splits: which official splits; None checks all, and the absence of a published one is a
             problem.
-        report: JSON file for everything found; what it holds of unchanged files is not decoded
+        report: JSON file for everything found; unchanged files that it lists are not decoded
             again. None keeps nothing.
         workers: number of decoding threads.
 
