@@ -127,7 +127,7 @@ def test_whatever_a_tensor_file_holds_is_said_in_one_line(
         if load_tensors(path) is None:
             refused.append(name)
             said = capsys.readouterr().out
-            assert said.count("\n") == 1 and f"{path} is damaged and made anew" in said
+            assert said.count("\n") == 1 and f"{path} is damaged and made again" in said
             assert "weights_only" not in said and "torch.load" not in said
     assert len(refused) == 11 and "hostile" in refused and "pickle" in refused
     assert not (tmp_path / "ran").exists()
@@ -142,7 +142,7 @@ def test_whatever_a_json_file_holds_is_said_in_one_line(
         path.write_bytes(content)
         assert load_json(path) is None
         said = capsys.readouterr().out
-        assert said.count("\n") == 1 and f"{path} is damaged and made anew" in said
+        assert said.count("\n") == 1 and f"{path} is damaged and made again" in said
     path.write_text('{"a": 1}')
     assert load_json(path) == {"a": 1} and not capsys.readouterr().out
 
@@ -179,7 +179,7 @@ def test_a_last_pt_with_nan_begins_again(
         model.bias.fill_(float("nan"))
     checkpoint.save(State(epoch=3))
     assert checkpoint.resume().epoch == 0
-    assert "made anew (model.bias is not finite)" in capsys.readouterr().out
+    assert "made again (model.bias is not finite)" in capsys.readouterr().out
 
 
 def test_teacher_logits_of_any_kind_are_made_again(
@@ -215,7 +215,7 @@ def test_a_damaged_result_is_trained_again(
     (directory / "result.json").write_bytes(np.random.default_rng(0).bytes(500))
     again = stages.ensure(run, "dark").result
     said = capsys.readouterr().out
-    assert said.count("result.json is damaged and made anew") >= 1 and "Traceback" not in said
+    assert said.count("result.json is damaged and made again") >= 1 and "Traceback" not in said
     assert again["per_clip"] == before["per_clip"] and again["key"] == before["key"]
     assert read_json(directory / "result.json") == again
 

@@ -47,7 +47,7 @@ def reproduce(arguments: Namespace) -> None:
     if arguments.split != "mean":
         return _reproduce(arguments, None)
     if arguments.out:
-        raise ValueError("--split mean makes a run a split: leave --out away")
+        raise ValueError("--split mean makes one run per split: leave --out away")
     for split in datasets.splits_of(arguments.dataset):
         _reproduce(arguments, split)
     tables_command.print_tables(arguments.dataset, arguments.profile)

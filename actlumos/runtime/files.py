@@ -112,7 +112,7 @@ def sweep(path: str | Path) -> None:
 
 def made_again(path: str | Path, reason: object) -> None:
     """Say that a file is passed over and will be replaced, and why."""
-    print(f"{shown(path)} is damaged and made anew ({shown(reason)})", flush=True)
+    print(f"{shown(path)} is damaged and made again ({shown(reason)})", flush=True)
 
 
   # without the name that the file was first written under
@@ -145,7 +145,7 @@ def read_json(path: str | Path) -> Any:
         return json.loads(read_text(path))
     except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(
-            f"{shown(path)} is not valid JSON ({error}); delete it to make it anew"
+            f"{shown(path)} is not valid JSON ({error}); delete it and it is made again"
         ) from None
 
 

@@ -61,7 +61,7 @@ def read_tensors(path: str | Path) -> Any:
     """Read a file of tensors and plain values onto the CPU; nothing in it is run.
 
     The check sums of the parts of a file, which `torch.save` writes and `torch.load` passes over,
-    are compared first: that takes about a second a gigabyte.
+    are compared first: that takes about one second per gigabyte.
 
     Raises:
         OSError: no such file, or it may not be read.
