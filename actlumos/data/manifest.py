@@ -156,7 +156,7 @@ def read_rows(csv_path: str | Path) -> tuple[str, tuple[str, ...], tuple[Clip, .
 
     Raises:
         FileNotFoundError: there is no such CSV.
-        ValueError: no text, a column is missing, a field does not parse, the labels have gaps, or
+        ValueError: not text, a column is missing, a field does not parse, the labels have gaps, or
             two classes differ in case only.
     """
     header, rows = read_table(csv_path)

@@ -209,8 +209,7 @@ def sample_indices(
     Args:
         frames: number of frames in the video, at least 1.
         length: number of frames wanted.
-        stride: distance between them; 0: as far apart as the video allows, from its first frame
-            to its last.
+        stride: distance between them; 0: evenly from the video's first frame to its last.
         policy: `loop` starts over at frame 0 (as public code does),
             `span` spreads the clip evenly over the whole video, `pad` repeats the last frame.
         position: 0..1.

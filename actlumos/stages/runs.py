@@ -209,8 +209,7 @@ def open_run(
         out: the run's folder; empty: see the top of this file.
         seed: of weights, order, augmentation. The rendered clips do not depend on it.
         split: number of the official split; None takes the first.
-        second: the other unlabelled data set of pretraining; its training clips are used.
-        second_root: that data set's folder.
+        second, second_root: unlabelled data set for pretraining (its training clips), its folder.
         allow_leaks: pretrain even on a pool that holds test clips.
         divide: of the data set `folder`: False makes all its clips test clips.
         **changes: single settings of the profile with other values.
