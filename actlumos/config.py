@@ -127,7 +127,7 @@ class Config(NetworkConfig):
     darkroom_b: int
 
     def __post_init__(self) -> None:
-        """Check every value; a InputError names all that are wrong."""
+        """Check every value; an InputError names all that are wrong."""
         _check_profile(self.profile)
         kinds = {field.name: str(field.type) for field in fields(self)}
         if wrong := problems(self, {row["name"]: row["range"] for row in _rows()}, kinds):
@@ -161,7 +161,7 @@ class Config(NetworkConfig):
 
 
 def _with_tuples(values: dict[str, Any]) -> dict[str, Any]:
-    """JSON knows no tuples."""
+    """JSON has no tuples."""
     return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
 
 
@@ -186,12 +186,12 @@ def profile(name: str = "demo", **changes: Any) -> Config:
     """The settings of one profile, with single fields changed.
 
     Args:
-        name: `smoke` (seconds a notebook, for tests), `demo` (minutes on a CPU) or `paper`
+        name: `smoke` (seconds per notebook, for tests), `demo` (minutes on a CPU) or `paper`
             (R(2+1)D-34, 64 frames at 112 x 112, for GPUs).
         **changes: fields of `Config` with other values.
 
     Raises:
-        ValueError: unknown profile or field; a InputError, if values are outside their range.
+        ValueError: unknown profile or field; an InputError, if values are outside their range.
     """
     _check_profile(name)
     values = {row["name"]: parse(row["name"], row[name]) for row in _rows()}
@@ -234,8 +234,8 @@ def ledger(*sections: str, of: str = "paper") -> pd.DataFrame:
 
     Args:
         *sections: `data`, `model`, `loss` and so on; none: every row.
-        of: the profile whose values the column `origin` speaks of. A smaller profile's value
-            that differs from the paper profile's is ours, whatever the larger one rests on.
+        of: the profile whose values the column `origin` is about. A smaller profile's value
+            that differs from the paper profile's is `ours`.
 
     Raises:
         ValueError: unknown section or profile.

@@ -91,7 +91,7 @@ class _ThisInterpreter(AsyncKernelManager):
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        """The one spec there is, whatever is installed on the machine."""
+        """The only spec, independent of what is installed on the machine."""
         kernel = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         quiet = "--log-level=ERROR"  # else each start warns that loopback is not encrypted
         argv = [*kernel, quiet]
@@ -137,7 +137,7 @@ def _assigned_names(cell: NotebookNode, notebook: Path) -> set[str]:
         if not _is_literal(statement) or {getattr(name, "id", None) for name in targets} - seen:
             raise ValueError(
                 f"{notebook}: the parameters cell holds `{line}`, which papermill cannot read; "
-                "write one plain `name = literal` a line"
+                "write one plain `name = literal` per line"
             )
     return seen
 
@@ -241,7 +241,7 @@ def _check_completed(executed: NotebookNode, output: Path) -> None:
 
 
 def to_html(executed: Path) -> Path:
-    """Write an executed notebook as a page beside it, and return the page's path."""
+    """Write an executed notebook as a page next to it, and return the page's path."""
     body, _ = HTMLExporter().from_filename(str(executed))
     page = Path(executed).with_suffix(".html")
     with atomic_write(page) as temporary:

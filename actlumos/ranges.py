@@ -1,4 +1,4 @@
-"""What settings may be: each alone, by the ledger's column `range`, and together.
+"""The allowed values of settings: each alone, by the ledger's column `range`, and together.
 
 The syntax of that column:
 
@@ -50,7 +50,7 @@ def outside(value: Any, allowed: str) -> str:
         allowed: a cell of the column `range`.
 
     Raises:
-        ValueError: `allowed` is no range.
+        ValueError: `allowed` is not a range.
     """
     if allowed == "any":
         return ""
@@ -65,7 +65,7 @@ def outside(value: Any, allowed: str) -> str:
 
 
 def _within(value: Any, limits: str) -> bool:
-    """Whether a number keeps to `1..10` or `>=0 <1`."""
+    """Whether a number is within `1..10` or `>=0 <1`."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return False
     return all(_LIMITS[sign](value, limit) for sign, limit in _parsed(limits))
@@ -77,7 +77,7 @@ def _parsed(limits: str) -> list[tuple[str, float]]:
         return [(">=", float(low)), ("<=", float(high))]
     parts = [_LIMIT.fullmatch(part) for part in limits.split()]
     if not parts or None in parts:
-        raise ValueError(f"{limits!r} is no range: write it as actlumos/ranges.py says")
+        raise ValueError(f"{limits!r} is not a range: see the syntax in actlumos/ranges.py")
     return [(part[1], float(part[2])) for part in parts if part]
 
 

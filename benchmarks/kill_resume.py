@@ -5,7 +5,7 @@
     python benchmarks/kill_resume.py --places rendering notebook
 
 Each place is done once undisturbed, and once by processes that are killed and started again until
-its kills are used up; whatever survives on disk is all that the next process has. Then both are
+its kills are used up; the next process has only what is on disk. Then both are
 compared bit by bit.
 
 training     five tiny arms, one after the other (supervised, teacher, pretraining, distillation
@@ -157,7 +157,7 @@ def fill_caches(home: Path, videos: Path, _arms: tuple[str, ...], says: Any) -> 
 
 
 def unpack(_home: Path, videos: Path, _arms: tuple[str, ...], says: Any) -> None:
-    """The archive that `main` has made beside the videos."""
+    """The archive that `main` has made next to the videos."""
     says.value = b"unpacks"
     opened(videos.with_name("packed.zip"))
 

@@ -224,7 +224,7 @@ def test_elsewhere_only_shared_classes_count(
     assert "Top-1 100.0 %" in shown and "5 clips" in shown  # one shared class: nothing to mistake
     shutil.rmtree(tmp_path / "RIGHT")
     assert main(["evaluate", "dark", *elsewhere, *trained]) == 2
-    assert "no clip of a class that the model knows: left, right" in error_line(capsys)
+    assert "no clip of a class of the model: left, right" in error_line(capsys)
 
 
 def test_predict_agrees_with_the_test(

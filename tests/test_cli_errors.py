@@ -70,7 +70,7 @@ def test_every_wrong_setting_has_a_line_of_its_own(capsys: pytest.CaptureFixture
         (["data", "make", "--split", "mean"], "--split mean is for `actlumos reproduce`"),
         (["train", "dark", "--seed", "1" + "0" * 26], "is too large: use 0 to 4294967295"),
         (["train", "ssl", "--set", "ssl_batch_size=1"], "ssl_batch_size is 1: it has to be"),
-        (["train", "kd", "--set", "batch_size=1"], "teacher learns from 2 clips a batch or more"),
+        (["train", "kd", "--set", "batch_size=1"], "teacher needs 2 clips per batch or more"),
         (["evaluate", "kd"], "train it first (`actlumos train kd` with these options)"),
     ],
 )
@@ -91,7 +91,7 @@ def test_only_nothing_is_refused(
         main([*command, "--only", text])
     assert raised.value.code == 2
     (line,) = said(capsys)
-    assert "--only: names nothing: leave it away to mean all" in line
+    assert "--only: names nothing: leave it out to mean all" in line
 
 
 def test_weights_of_another_kind_are_one_line(
@@ -103,7 +103,7 @@ def test_weights_of_another_kind_are_one_line(
     run += ["--out", str(tmp_path / "run"), "--weights", str(text)]
     assert main(["train", "dark", *run]) == 2
     (line,) = said(capsys)
-    assert "weights.txt is damaged, or no file of tensors" in line and "weights_only" not in line
+    assert "weights.txt is damaged, or not a file of tensors" in line and "weights_only" not in line
 
 
 def test_a_home_in_quotes_is_found(
@@ -116,7 +116,7 @@ def test_a_home_in_quotes_is_found(
     assert f"no checkpoint at {tmp_path}/none.pt" in said(capsys)[0]
     with pytest.raises(SystemExit):
         main(["predict", "~nobody-of-that-name/a.mp4", "--checkpoint", "c.pt"])
-    assert "~nobody-of-that-name is nobody's home here" in said(capsys)[0]
+    assert "~nobody-of-that-name is not a user's home here" in said(capsys)[0]
 
 
 def test_another_runs_folder_is_refused(
@@ -234,7 +234,7 @@ def test_interrupted_work_says_what_goes_on(
 
     monkeypatch.setitem(carried_out.COMMANDS, "figures", work)
     assert main(["figures"]) == 130
-    assert "goes on from the last finished step" in said(capsys)[0]
+    assert "continues from the last finished step" in said(capsys)[0]
 
 
 def test_a_broken_summary_does_not_stop_the_command(

@@ -86,7 +86,7 @@ def test_one_flipped_bit_is_found_or_changes_nothing(tmp_path: Path) -> None:
         try:
             content = read_tensors(path)
         except ValueError as error:
-            assert "is damaged, or no file of tensors" in str(error)
+            assert "is damaged, or not a file of tensors" in str(error)
             continue
         assert torch.equal(content["weights"], weights) and content["epoch"] == 3
         assert not inside <= bit // 8 < inside + weights.nbytes

@@ -200,6 +200,6 @@ def test_a_single_clip_has_no_other_to_be_told_from(make_run: Callable[..., Run]
     run.__dict__["manifest"] = replace(run.manifest, clips=(first, *others))
     with pytest.raises(ValueError, match=r"ssl-a has 1 training clip\(s\), and learns from 2 or"):
         stages.ensure(run, "ssl-a")
-    with pytest.raises(ValueError, match="teacher learns from 2 clips a batch or more: ba"):
+    with pytest.raises(ValueError, match="teacher needs 2 clips per batch or more: ba"):
         stages.ensure(make_run(batch_size=1), "ssl-a-kd")
     assert not (run.directory / "ssl-a" / "result.json").exists()

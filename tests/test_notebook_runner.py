@@ -102,7 +102,7 @@ def test_parameters_tag_must_be_on_exactly_one_code_cell(tmp_path: Path) -> None
 @pytest.mark.parametrize("line", LOST)
 def test_parameter_lines_that_papermill_loses_are_refused(tmp_path: Path, line: str) -> None:
     head = new_code_cell(f"seed = 0\n{line}", metadata=TAGGED)
-    with pytest.raises(ValueError, match="one plain `name = literal` a line"):
+    with pytest.raises(ValueError, match="one plain `name = literal` per line"):
         parameter_names(write(tmp_path / "a.ipynb", head=head))
 
 

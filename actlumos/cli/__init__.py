@@ -1,4 +1,4 @@
-"""The command line: what can be asked for, and how an error is said.
+"""The command line: its commands and options, and how errors are printed.
 
 The commands themselves are in `commands`, imported only when one runs: `--help` must answer
 at once, and PyTorch takes seconds to import.
@@ -28,7 +28,7 @@ OVERVIEW = """\
 Dark video action recognition: an independent re-implementation of ActLumos.
 
 A run is one data set and split, one profile and one seed; it has a folder under runs/.
-  smoke   seconds a notebook; shows that everything works
+  smoke   seconds per notebook; shows that everything works
   demo    minutes on a CPU; the numbers of the README
   paper   R(2+1)D-34, 64 frames at 112 x 112; for GPUs
 """
@@ -65,7 +65,7 @@ def _reproduce(commands: argparse._SubParsersAction) -> None:
         commands,
         "reproduce",
         "run every notebook without a browser, and print the results",
-        "Finished stages are not repeated: an interrupted command goes on where it stopped.\n\n"
+        "Finished stages are not repeated: an interrupted command continues where it stopped.\n\n"
         "examples:\n  actlumos reproduce --profile smoke\n  actlumos reproduce --only 03,05",
     )
     run_options(parser)
@@ -96,7 +96,7 @@ def _evaluate(commands: argparse._SubParsersAction) -> None:
         commands,
         "evaluate",
         "test a trained arm on other clips, or on another data set",
-        "On another data set only the classes that both know count, clips and choices alike.\n\n"
+        "On another data set only classes of both count, for clips and for predictions.\n\n"
         "examples:\n  actlumos evaluate teacher --clips val\n"
         "  actlumos evaluate ssl-kd --on folder --on-root my_videos --clips all",
     )
@@ -161,9 +161,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code.
 
     0: done. 1: something failed on the way (a notebook, the disk, a training without finite
-    numbers). 2: bad usage or bad input, said in one line on stderr, or one line for each thing.
-    130: interrupted. 141: nobody reads the output any more (`| head`). An error that is ours to
-    fix keeps its traceback.
+    numbers). 2: bad usage or bad input: one line on stderr, or one line per problem.
+    130: interrupted. 141: the output is closed (`| head`). An error of this package keeps its
+    traceback.
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -200,7 +200,7 @@ def _run(command: Callable[[argparse.Namespace], None], arguments: argparse.Name
     except OSError as error:
         return _say(error, 1)
     except KeyboardInterrupt:
-        return _say("interrupted; the same command goes on from the last finished step", 130)
+        return _say("interrupted; the same command continues from the last finished step", 130)
     return 0
 
 
@@ -228,7 +228,7 @@ def _say(what: object, code: int) -> int:
 
 
 def _raised_by_us(error: ValueError) -> bool:
-    """Whether the error was raised in this package, so that its message was meant for the user."""
+    """Whether the error was raised in this package, so that its message is for the user."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     last = traceback.extract_tb(error.__traceback__)[-1].filename
     return os.path.abspath(last).startswith(package + os.sep)

@@ -35,8 +35,8 @@ COMPARE_NOTES = (
     "Interval: Wilson, 95 %, over test clips. One run is one seed; with another seed every Top-1 "
     "differs by more than the last digit.",
     "with needs: minutes with every arm trained before it, which several systems share.",
-    "against one frame: paired, on the same clips, 95 %, for the arm that sees a single frame.",
-    "A reconstruction is not the authors' model; its accuracy is no measure of theirs.",
+    "against one frame: paired, on the same clips, 95 %, for the arm with a single frame.",
+    "A reconstruction is not the authors' model; its accuracy is not a measure of their model's.",
 )
 
 
@@ -187,7 +187,7 @@ def _compare(run: Run) -> None:
     titles = {
         "measured": f"Measured here on {run.dataset}, {size} profile, seed {run.seed}",
         "differences": "Against the ActLumos student, on the same clips (points of Top-1)",
-        "beside": "Reported and measured, in columns of their own: they are not comparable",
+        "beside": "Reported and measured, in separate columns: they are not comparable",
     }
     for name, table in made.items():
         shown = tables.text(table.round(3)) if len(table) else "not run"

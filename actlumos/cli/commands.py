@@ -73,7 +73,7 @@ def _reproduce(arguments: Namespace, split: int | None) -> None:
 
 
 def _parameters(arguments: Namespace, run: Run) -> dict[str, Any]:
-    """What every notebook is told; the paths are absolute, whatever folder it runs in."""
+    """The parameters of every notebook; paths are absolute, as it runs in another folder."""
     return {
         "profile": run.config.profile,
         "dataset": run.dataset,
@@ -143,7 +143,7 @@ def evaluate(arguments: Namespace) -> None:
         raise ValueError(f"{name} is a pretraining or an enhancer: it has no classes to test")
     run = replace(run, config=about["config"])
     if not recipe.sees_clips:
-        raise ValueError(f"{name} looks at no clips; its result.json has its figures")
+        raise ValueError(f"{name} has no test clips; its result.json has its figures")
     manifest = _shared(_clips_to_test(run, arguments), about["classes"])
     clips = recipe.clips_of(run, manifest, {need: ensure(run, need) for need in recipe.support})
     logits, labels = logits_of(model, clips, recipe.streams, run.config)
@@ -165,7 +165,7 @@ def _clips_to_test(run: Run, arguments: Namespace) -> Manifest:
 
 
 def _shared(manifest: Manifest, known: Sequence[str]) -> Manifest:
-    """The clips of classes that the model knows too, by name without case.
+    """The clips of classes that the model has too, by name ignoring case.
 
     Raises:
         ValueError: there is no such clip.
@@ -178,7 +178,7 @@ def _shared(manifest: Manifest, known: Sequence[str]) -> Manifest:
     )
     if not clips:
         raise ValueError(
-            f"{manifest.name} has no clip of a class that the model knows: {', '.join(known)}"
+            f"{manifest.name} has no clip of a class of the model: {', '.join(known)}"
         )
     return replace(manifest, classes=tuple(manifest.classes[i] for i in kept), clips=clips)
 
@@ -194,7 +194,7 @@ def predict(arguments: Namespace) -> None:
     if not about["recipe"].classifies:
         raise ValueError(f"{arguments.checkpoint} is a pretraining: it has no classes to choose")
     if behind := set(about["recipe"].streams) & set(STORED):
-        raise ValueError(f"{arguments.checkpoint} needs {', '.join(behind)} beside the frames")
+        raise ValueError(f"{arguments.checkpoint} needs {', '.join(behind)} besides the frames")
     unread = []
     for video in arguments.videos:
         try:

@@ -20,7 +20,7 @@ really allocated up to 21 % more than the estimate; on a GPU it was not measured
 
 NOTE = """\
 GMACs: 1e9 multiply-adds of a forward pass of one clip (teacher: both streams; ssl: both views).
-MB a clip: activations kept for the backward pass. recomputed: with checkpoint_activations true.
+MB per clip: activations kept for the backward pass. recomputed: with checkpoint_activations true.
 GiB: an estimate of a training step's worst moment, with gradients and AdamW's two moments, from
 shapes alone. CUDA's context, workspaces of kernels and the allocator's gaps are not in it: on a
 CPU, demo-sized nets really allocated up to 4 % more (kept) and 12 to 21 % more (recomputed); on a
@@ -43,7 +43,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--profile", choices=PROFILES, default="paper", help="size of the nets (default: paper)"
     )
     parser.add_argument(
-        "--batch", type=positive, metavar="N", help="clips a forward pass (default: the profile's)"
+        "--batch", type=positive, metavar="N", help="clips per pass (default: the profile's)"
     )
     parser.add_argument(
         "--gpu-memory", type=positive, default=24, metavar="GIB", help="of the GPU (default: 24)"
@@ -73,7 +73,7 @@ def cost(arguments: argparse.Namespace) -> None:
     )
     print(
         f"{'arm':<14}{'params (M)':>11}{'GMACs':>9}  {'precision':<10}{'activations':<12}"
-        f"{'MB a clip':>10}{'batch':>7}{'GiB':>8}{'fits':>6}{'largest batch':>15}"
+        f"{'MB/clip':>10}{'batch':>7}{'GiB':>8}{'fits':>6}{'largest batch':>15}"
     )
     for name, recipe in recipes.items():
         _print_arm(name, recipe, config, arguments)

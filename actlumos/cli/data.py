@@ -59,7 +59,7 @@ def _verify(actions: argparse._SubParsersAction) -> None:
         actions,
         "verify",
         "check counts and file names against the lists, and decode every clip",
-        "An interrupted check goes on where it stopped. Exit code 1: not whole.\n\nexamples:\n"
+        "An interrupted check continues where it stopped. Exit code 1: not whole.\n\nexamples:\n"
         "  actlumos data verify arid-v1.0 --root ARID\n"
         "  actlumos data verify dark48 --root Dark48 --split 2 --report dark48.json --workers 8",
     )
@@ -116,7 +116,7 @@ def _rebuild(actions: argparse._SubParsersAction) -> None:
         actions,
         "rebuild",
         "link Dark48 together by name from your own Kinetics-700 and Moments in Time",
-        "One of the two sources is enough for its part. A repeated command goes on.\n\n"
+        "One of the two sources is enough for its part. A repeated command continues.\n\n"
         "example:\n  actlumos data rebuild dark48 --kinetics K700 --mit Moments_in_Time "
         "--lists Dark48/annotations --out Dark48",
     )

@@ -34,7 +34,7 @@ def make(arguments: Namespace) -> None:
 
 
 def _show(manifest: Manifest, path: Path) -> None:
-    """Write the manifest and print clips a class and split."""
+    """Write the manifest and print the number of clips per class and split."""
     splits = ("train", "val", "test")
     counts = {split: manifest.select(split).counts() for split in splits}
     print(f"{'class':<24}" + "".join(f"{split:>8}" for split in splits))

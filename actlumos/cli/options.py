@@ -1,4 +1,4 @@
-"""What several commands ask for alike: how a sub-command is added, and which run is meant."""
+"""Options of several commands: how a sub-command is added, and which run is meant."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def commas(text: str) -> list[str]:
     """The non-empty parts of `a,b,c`, or argparse's error where there is none."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not parts:
-        raise argparse.ArgumentTypeError("names nothing: leave it away to mean all")
+        raise argparse.ArgumentTypeError("names nothing: leave it out to mean all")
     return parts
 
 
@@ -121,7 +121,7 @@ def place(text: str) -> str:
     except RuntimeError:
         name = Path(text).parts[0]
         raise argparse.ArgumentTypeError(
-            f"{name} is nobody's home here: write ./{name} for a folder of that name"
+            f"{name} is not a user's home here: write ./{name} for a folder of that name"
         ) from None
 
 

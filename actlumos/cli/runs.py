@@ -13,7 +13,7 @@ from actlumos.stages.runs import Run, open_run
 
 
 def open_run_of(arguments: Namespace, split: int | None = None) -> Run:
-    """The run that a command's options name; `split` stands in for `--split`.
+    """The run that a command's options name; `split` replaces `--split`.
 
     Raises:
         ValueError: options that name no run, settings that cannot be used, or a folder that holds
@@ -31,10 +31,10 @@ def open_run_of(arguments: Namespace, split: int | None = None) -> Run:
 
 
 def settings_of(arguments: Namespace) -> dict[str, Any]:
-    """What the options change, as plain values that a notebook can be told too.
+    """What the options change, as plain values that a notebook can take too.
 
     Raises:
-        ValueError: a `--split` that cannot be read; a InputError with a line for each `--set`
+        ValueError: a `--split` that cannot be read; an InputError with a line for each `--set`
             that cannot be read or used.
     """
     chosen: dict[str, Any] = {}
@@ -52,7 +52,7 @@ def settings_of(arguments: Namespace) -> dict[str, Any]:
 
 
 def _settings(arguments: Namespace) -> dict[str, Any]:
-    """What `--set` changes; all that is wrong in it is said at once."""
+    """What `--set` changes; all errors in it are reported at once."""
     chosen: dict[str, Any] = {}
     wrong: list[str] = []
     for text in arguments.set:

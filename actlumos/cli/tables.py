@@ -1,4 +1,4 @@
-"""`actlumos tables`: the paper's tables with our rows beside the reported ones, from runs on disk.
+"""`actlumos tables`: the paper's tables with our rows next to the reported ones, from runs on disk.
 
 actlumos tables                        the paper's three data sets, and every other that was run
 actlumos tables arid-v1.0              one data set, runs of the paper profile
@@ -121,7 +121,7 @@ def _show(dataset: str, runs: pd.DataFrame, out: Path, profile: str) -> None:
 
 
 def _row_notes(table: pd.DataFrame) -> list[str]:
-    """The notes of our rows, which are too long for a terminal's columns; alike ones together."""
+    """The notes of our rows, which are too long for a terminal's columns; equal ones together."""
     ours = table[(table["source"] == "measured here") & (table["note"] != "")]
     grouped = ours.groupby(["method", "note"], sort=False)["split"].agg(", ".join)
     return [f"{method}, split {splits}: {note}" for (method, note), splits in grouped.items()]
@@ -135,7 +135,7 @@ def notes(dataset: str, runs: pd.DataFrame) -> list[str]:
         runs: `collect.frame`'s rows on it, or none.
 
     Returns:
-        Which reported differences are within noise, where ours stand among the reported, what
+        Which reported differences are within noise, how ours compare with the reported, what
         the interval means, that splits are not folds, and arms compared on the same clips.
     """
     from actlumos.report.claims import OFFICIAL_TESTS, noise_note
@@ -160,7 +160,7 @@ def notes(dataset: str, runs: pd.DataFrame) -> list[str]:
 
 
 def _standings(dataset: str, runs: pd.DataFrame) -> list[str]:
-    """Where each arm's mean stands; rows selected on test are not held against published ones."""
+    """How each arm's mean compares; rows selected on test are not compared with published ones."""
     from actlumos.arms import describe
     from actlumos.report import claims, collect
 

@@ -1,4 +1,4 @@
-"""Where things lie, and how they are written: to a temporary name first, then moved."""
+"""Where files are, and how they are written: to a temporary name first, then moved."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def home() -> Path:
 
 @contextmanager
 def atomic_write(path: str | Path, size: int = 0) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; move it there if the block ends without an error.
+    """Yield a temporary path next to `path`; move it there if the block ends without an error.
 
     A reader sees the old file or the new one, never half of one. The data reach the disk
     before the name does, so a crash of the machine keeps that promise too.
@@ -100,9 +100,9 @@ def _megabytes(size: int) -> str:
 
 
 def sweep(path: str | Path) -> None:
-    """Remove what killed writes of `path` left beside it.
+    """Remove the temporary files that killed writes of `path` left.
 
-    The caller holds the lock under which `path` is written: nobody else is writing it now.
+    The caller holds the lock under which `path` is written: no other process writes it now.
     """
     path = Path(path)
     stem, suffix = glob.escape(path.stem), glob.escape(path.suffix)
@@ -111,7 +111,7 @@ def sweep(path: str | Path) -> None:
 
 
 def made_again(path: str | Path, reason: object) -> None:
-    """Say that a file is passed over and will be replaced, and why."""
+    """Print that a damaged file is ignored and will be replaced, and why."""
     print(f"{shown(path)} is damaged and made again ({shown(reason)})", flush=True)
 
 
@@ -152,7 +152,7 @@ def read_json(path: str | Path) -> Any:
 def load_json(path: str | Path) -> dict[str, Any] | None:
     """Read what `write_json` wrote of a dictionary; None where there is no file, or a damaged one.
 
-    As `load_tensors`: a line on the screen says that it is damaged, and the next write replaces it.
+    As `load_tensors`: a printed line reports the damage, and the next write replaces the file.
     """
     if not Path(path).exists():
         return None

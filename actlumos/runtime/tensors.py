@@ -45,8 +45,8 @@ def save_tensors(path: str | Path, content: Any) -> None:
 def load_tensors(path: str | Path) -> Any:
     """Read what `save_tensors` wrote; None where there is no file, or a damaged one.
 
-    A killed write damages nothing, a failing disk can; a line on the screen then says so. For
-    what can be made again only: the next write replaces it.
+    A killed write damages nothing, a failing disk can; a printed line then reports it. Only for
+    files that can be made again: the next write replaces them.
     """
     if not Path(path).exists():
         return None
@@ -65,8 +65,8 @@ def read_tensors(path: str | Path) -> Any:
 
     Raises:
         OSError: no such file, or it may not be read.
-        ValueError: a damaged file, or another one. Why is said without PyTorch's own advice, which
-            is to load the file in a way that runs what is in it.
+        ValueError: a damaged file, or another one. The reason is given without PyTorch's advice,
+            which is to load the file in a way that runs its code.
     """
     with open(path, "rb") as stream:
         try:
@@ -79,7 +79,7 @@ def read_tensors(path: str | Path) -> Any:
             reason = "it holds more than tensors and plain values, or is another kind of file"
         except Exception as error:  # an unpickler raises anything at damaged or hostile bytes
             reason = shown(error) if isinstance(error, _BadPart) else "it cannot be read"
-    raise ValueError(f"{shown(path)} is damaged, or no file of tensors: {reason}")
+    raise ValueError(f"{shown(path)} is damaged, or not a file of tensors: {reason}")
 
 
 def _compare_sums(stream: BinaryIO) -> None:
@@ -99,7 +99,7 @@ def first_not_finite(content: Any) -> str:
 
     Args:
         content: tensors in dictionaries, lists and tuples, such as the state of an optimizer.
-            What is no tensor is passed over. Keys of levels are joined by dots.
+            Other values are ignored. Keys of levels are joined by dots.
     """
     tensors = {name: value for name, value in named_tensors(content) if _can_be_wrong(value)}
     if not tensors or _sums(list(tensors.values())).isfinite().all():

@@ -1,8 +1,8 @@
-"""What an interrupted training goes on from: one file, `last.pt`, replaced as a whole.
+"""What an interrupted training continues from: one file, `last.pt`, replaced as a whole.
 
 It is written at the end of every epoch and, between two optimizer steps, every few minutes. All
 randomness of a step comes from (seed, epoch, step), so there is no generator state to keep: a
-training that goes on from here repeats an uninterrupted one bit by bit on the same CPU.
+training that continues from here repeats an uninterrupted one bit by bit on the same CPU.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from actlumos.runtime.tensors import first_not_finite, load_tensors, save_tensor
 
 @dataclass
 class State:
-    """Where a training is, beside weights and optimizer.
+    """The position of a training, without weights and optimizer.
 
     `epoch` and `step` (a forward pass of that epoch) are the next to do. `sums`, `passes` and
     `seconds` belong to the epoch that has begun; `best` are the weights of `best_loss`.
@@ -53,7 +53,7 @@ class Checkpoint:
         key: identifies the settings; a file with another key is not used.
         parts: what is saved with the state, by name: things with `state_dict` and
             `load_state_dict`.
-        minutes: at least so much time lies between two saves inside an epoch; 0: each step.
+        minutes: shortest time between two saves inside an epoch; 0: each step.
     """
 
     def __init__(self, path: Path, key: str, parts: dict[str, Any], minutes: float) -> None:
@@ -82,7 +82,7 @@ class Checkpoint:
     def resume(self) -> State:
         """The saved state, with the parts restored; a fresh one where there is none of this key.
 
-        A damaged file counts as none: nothing else is left to go on from.
+        A damaged file counts as none.
 
         Raises:
             ValueError: another number of processes was in the middle of an epoch.

@@ -25,7 +25,7 @@ def ensure(run: Run, name: str) -> Trained:
     """The trained arm: from disk where its key fits, else trained now (what it needs first).
 
     Under torchrun its processes train together and each gets the result. A second program that
-    asks for the same arm meanwhile waits for the first.
+    needs the same arm meanwhile waits for the first.
 
     Args:
         run: the run it belongs to.
@@ -61,7 +61,7 @@ def _check_batch(run: Run, name: str) -> None:
     recipe = find(name)
     size, smallest = recipe.batch_size(recipe.settings(run.config)), recipe.smallest_batch
     if size < smallest:
-        raise ValueError(f"{name} learns from {smallest} clips a batch or more: batches are {size}")
+        raise ValueError(f"{name} needs {smallest} clips per batch or more: batches are {size}")
 
 
 def _finished(directory: Path, key: str) -> dict[str, Any] | None:

@@ -1,8 +1,8 @@
 """The one training loop: every stage hands it a model, a loss and its clips.
 
 All randomness of a step comes from (seed, epoch, step): order, temporal positions, crops, jitter,
-dropout. So two arms with the same seed see the same clips in the same order, and a training that
-was killed goes on from its checkpoint as if nothing had been (`actlumos.stages.checkpoint`).
+dropout. So two arms with the same seed get the same clips in the same order, and a killed training
+continues from its checkpoint with the same result (`actlumos.stages.checkpoint`).
 
 Under torchrun several processes share each step (`actlumos.runtime.distributed`). A step is then
 as many clips as before, and which clips it holds is decided for all processes together;
@@ -37,11 +37,11 @@ def fit(
 
     Selection: lowest loss on the clips that the stage validates on; on the few validation clips
     of a small set Top-1 jumps by chance, the loss hardly does. With `config.select_on` test it is
-    the rule of prior code, whose habit that is: highest Top-1, the last of equals.
+    the rule of prior code: highest Top-1, the last of equals.
 
     Args:
         seed: of order, positions, augmentation and dropout.
-        directory: where `last.pt` lies; it is removed by the caller once the result is written.
+        directory: where `last.pt` is; it is removed by the caller once the result is written.
         key: identifies the settings; a checkpoint with another key is not used.
 
     Returns:
@@ -147,12 +147,12 @@ class _Epochs:
         )
 
     def _pass(self, state: State, batch: Batch, step: int, group: int, last: bool) -> None:
-        """Forward and backward. A batch that lost too many clips is passed over: zero gradient."""
+        """Forward and backward. A batch that lost too many clips is skipped: zero gradient."""
         generator = seed_step(self.seed, state.epoch, step, self.device)
         skips = self.task.clips.skips
         if skips and not _usable(batch, self.task.clips):
             return
-        # Where any pass may be passed over, each is averaged: the last may not come to pass.
+        # Where any pass may be skipped, each is averaged: the last one may be skipped too.
         with distributed.passes(self.network, last or skips):
             with autocast(self.device, self.config.precision):
                 terms = self.task.loss(self.network, batch, generator)
@@ -205,7 +205,7 @@ def _usable(batch: Batch, clips: Clips) -> bool:
 def _group(step: int, steps: int, accumulate: int) -> tuple[int, bool]:
     """Number of passes in the optimizer step that this pass belongs to; whether it is the last.
 
-    The last, smaller group is averaged over its own size: nothing is thrown away.
+    The last, smaller group is averaged over its own size: no pass is discarded.
     """
     start = step - step % accumulate
     group = min(accumulate, steps - start)

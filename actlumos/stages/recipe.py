@@ -1,6 +1,6 @@
 """A recipe says how one arm is trained: network, clips, loss, and what is trained before it.
 
-The method's own arms have theirs in `teacher.py`, `pretrain.py`, `distill.py` and
+The method's own arms have their recipes in `teacher.py`, `pretrain.py`, `distill.py` and
 `supervised.py`, those of the published systems are in `actlumos/baselines/`, one file each.
 `find` gives the recipe of a name, `ensure.py` trains it.
 """
@@ -94,7 +94,7 @@ class Recipe(ABC):
 
     @property
     def frozen(self) -> tuple[str, ...]:
-        """Those of `needs` whose network runs at every training step, beside the one trained."""
+        """Those of `needs` whose network runs at every training step, with the one trained."""
         return ()
 
     def differing(self, profile_name: str) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class Recipe(ABC):
         """
 
     def clips_of(self, run: Run, manifest: Manifest, needed: Needed) -> Clips:
-        """Any clips of a data set, with the channels that the trained network looks at."""
+        """Any clips of a data set, with the channels that the trained network uses."""
         enhancer = needed[self.stored_enhancer] if self.stored_enhancer else None
         made_by = (enhancer.model(run.device), enhancer.result["key"]) if enhancer else None
         return run.clips(manifest, self.streams, made_by)
@@ -226,7 +226,7 @@ def load_checkpoint(
     """Rebuild a network from a checkpoint.
 
     Returns:
-        The network in evaluation mode, and what the checkpoint says of itself: `arm` (its name),
+        The network in evaluation mode, and the checkpoint's description: `arm` (its name),
         `recipe`, `config` (a `Config`) and `classes` (names, also after a pretraining, which reads
         no label).
 
@@ -252,7 +252,7 @@ def _rebuilt(content: Any) -> tuple[nn.Module, dict[str, Any]]:
         raise ValueError(f"it does not say its {', '.join(lacking)}")
     config, classes = Config.from_dict(content["config"]), tuple(map(str, content["classes"]))
     recipe = find(content["arm"])
-    with torch.device("meta"):  # shapes only: what they say of memory is not yet believed
+    with torch.device("meta"):  # shapes only: nothing is allocated yet
         shapes = {k: v.shape for k, v in recipe.network(len(classes), config).state_dict().items()}
     _check_weights(content["weights"], shapes)
     model = recipe.network(len(classes), config)

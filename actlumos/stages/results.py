@@ -81,7 +81,7 @@ def check_place(run: Run) -> None:
         if name != "run" and there.get(name, wanted) != wanted:
             raise ValueError(
                 f"{run.directory} holds results with {name} {there[name]}, and this run has {name} "
-                f"{wanted}: choose another folder (--out), or leave --out away"
+                f"{wanted}: choose another folder (--out), or use it without --out"
             )
 
 
@@ -105,7 +105,7 @@ def _has_arms(summary: dict[str, Any]) -> bool:
 
 
 def _found(directory: Path) -> dict[str, Any]:
-    """The headline figures of every arm whose result lies in a run's folder."""
+    """The main figures of every arm whose result is in a run's folder."""
     results = [load_json(path) or {} for path in sorted(directory.rglob("result.json"))]
     named = [result for result in results if isinstance(result.get("arm"), str)]
     return {result["arm"]: _headline(result) for result in named}
