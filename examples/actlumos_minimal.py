@@ -31,7 +31,7 @@ SIZES = NetworkConfig(  # R(2+1)D with one block per stage; the paper's is R(2+1
     frames=12, layers=(1, 1, 1, 1), widths=(16, 32, 64, 128), stem=16,
     temporal_strides=(2, 2, 1, 1), midplanes="multiple16", bn_momentum=0.1, bn_eps=1e-3,
     norm="motion", norm_enhanced="motion-linear", fusion_reduction=4, projection=64,
-    bert_layers=1, bert_heads=4, token_keep=1.0, bert_dropout=0.0, bert_start="mean",
+    bert_layers=1, bert_heads=8, token_keep=1.0, bert_dropout=0.0, bert_start="mean",
     classifier_dropout=0.0, checkpoint_activations=False,
 )  # fmt: skip
 

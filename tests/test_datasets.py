@@ -235,3 +235,10 @@ def test_a_rendered_data_set_has_a_folder_of_its_own_and_counts(
         ("darkroom-b", tmp_path / "data" / "darkroom-b", None),
         ("darkroom", tmp_path / "mine", {"train": 1}),
     ]
+
+
+def test_what_a_killed_write_of_a_manifest_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    (tmp_path / ".manifest-abcd1234.csv").write_text("dataset,pa")
+    manifest(clip()).write(tmp_path / "manifest.csv")
+    assert [path.name for path in tmp_path.glob("*.csv")] == ["manifest.csv"]
+    assert not list(tmp_path.glob(".manifest-*"))

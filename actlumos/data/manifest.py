@@ -7,8 +7,7 @@ clip. A class that has no clip is a row with nothing but `dataset`, `label` and 
 the class table survives the round trip.
 
 A user's own list needs only `path`, `split` and one of `class` and `label`. Without labels the
-classes are numbered in alphabetical order, ignoring case; without class names the name of a class
-is its number.
+classes are in alphabetical order, ignoring case; without class names a name is its number.
 """
 
 from __future__ import annotations
@@ -28,8 +27,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 
-from actlumos.runtime.files import write_text
+from actlumos.runtime.files import sweep, write_text
 from actlumos.runtime.text import nfc, read_table, shown
 
 SPLITS = ("train", "val", "test")
@@ -60,9 +60,8 @@ class Clip:
 class Manifest:
     """The clips of a data set, and what their labels mean.
 
-    `left_out` are listed paths without a clip here, because the file was missing or could not be
-    read and the policy was `skip`. They are not part of the CSV, of equality or of the digest,
-    which depend on the other clips.
+    `left_out` are listed paths without a clip here: the file was missing or unreadable, and the
+    policy was `skip`. They are not part of the CSV, of equality or of the digest.
 
     Raises:
         ValueError: a path is absolute or listed twice, a label is outside the class table, a
@@ -125,14 +124,17 @@ class Manifest:
         return replace(self, classes=(), clips=tuple(replace(c, label=-1) for c in self.clips))
 
     def write(self, csv_path: str | Path) -> None:
-        """Write the CSV described at the top of this file, atomically."""
+        """Write the CSV described at the top of this file, atomically; one process at a time."""
         empty = [label for label, count in enumerate(self.counts().values()) if not count]
         rows = [asdict(clip) for clip in self.clips] + [{"label": label} for label in empty]
-        out = io.StringIO(newline="")
+        out, path = io.StringIO(newline=""), Path(csv_path)
         writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(map(self._row, rows))
-        write_text(csv_path, out.getvalue())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_name(f".{path.stem}.lock")):
+            sweep(path)
+            write_text(path, out.getvalue())
 
     def _row(self, fields: dict[str, Any]) -> dict[str, Any]:
         label = fields["label"]
