@@ -1,9 +1,15 @@
 """ActLumos in one file: clips, Retinex, teacher, pretraining, distillation, test.
 
-    python examples/actlumos_minimal.py
+    python examples/actlumos_minimal.py    # about 3 minutes on two cores, no GPU
 
-Plain PyTorch over the package's models, losses and clips. The package's own stages
-(`actlumos/stages/`) add validation, checkpoints, several processes and reports.
+It renders 485 short clips, trains the teacher, pretrains the student, distils, and tests on 165
+clips of people and rooms that it was not trained on (chance 9.1 %). Measured, seed 0:
+
+    teacher 39.4 %, student 40.6 %
+
+95 % intervals are about 7 points either way, and another processor rounds differently. Plain
+PyTorch over the package's models, losses and clips. The package's own stages (`actlumos/stages/`)
+add validation, checkpoints, several processes and reports.
 """
 
 from __future__ import annotations
