@@ -26,6 +26,7 @@ from actlumos.data.manifest import Manifest
 from actlumos.models.pretrained import load_pretrained
 from actlumos.models.r2plus1d import R2Plus1D
 from actlumos.runtime.device import channels_last
+from actlumos.runtime.distributed import is_main
 from actlumos.runtime.tensors import first_not_finite, read_tensors
 from actlumos.runtime.text import shown
 from actlumos.stages.runs import Run
@@ -146,7 +147,9 @@ class Recipe(ABC):
         if self.begin:
             self.begin(model, {need: t.model(run.device) for need, t in needed.items()})
         if run.config.weights:
-            self.load(model, name.removeprefix(arms.BASELINES), run.config.weights)
+            loaded = self.load(model, name.removeprefix(arms.BASELINES), run.config.weights)
+            if is_main():
+                print(f"{name}: {loaded}", flush=True)
 
     @abstractmethod
     def task(self, model: Any, clips: dict[str, Clips], run: Run, needed: Needed) -> Task:
