@@ -40,11 +40,11 @@ baselines: venv  ## train all 22 systems and compare them, about 45 minutes on t
 smoke: venv  ## the same path with tiny models, a few minutes (.venv/bin/python -m actlumos reproduce --profile smoke)
 	$(RUN) reproduce --profile smoke
 
-test: venv  ## linters, import contracts, types and the whole test suite (.venv/bin/ruff check . && .venv/bin/lint-imports && .venv/bin/mypy && .venv/bin/python -m pytest)
+test: venv  ## linters, import contracts, types and the whole test suite (.venv/bin/ruff check . && .venv/bin/lint-imports && .venv/bin/mypy && .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/mypy
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lab: venv  ## open the notebooks in JupyterLab (.venv/bin/jupyter lab notebooks)
 	$(VENV)/bin/jupyter lab notebooks
