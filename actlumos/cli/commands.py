@@ -155,12 +155,12 @@ def evaluate(arguments: Namespace) -> None:
 
 
 def _clips_to_test(run: Run, arguments: Namespace) -> Manifest:
-    manifest = run.manifest
     if arguments.on:
         divide = arguments.clips != "all"
         place = run.directory / "on" / f"{arguments.on}-{digest(arguments.on_root, divide)}"
         other = arguments.on, arguments.on_root, place
-        manifest = open_run(run.config.profile, *other, divide=divide).manifest
+        run = open_run(run.config.profile, *other, divide=divide)
+    manifest = run.manifest
     return manifest if arguments.clips == "all" else manifest.select(arguments.clips)
 
 

@@ -96,8 +96,6 @@ def _key(
     run: Run, name: str, recipe: Recipe, config: Config, needed: Mapping[str, Trained]
 ) -> str:
     """Hash of all that decides an arm's weights, the arms it needs included."""
-    before = {need: trained.result["key"] for need, trained in needed.items()}
+    keys = {need: trained.result["key"] for need, trained in needed.items()}
     clips = run.manifest.digest, recipe.data_digest(run)
-    return digest(
-        name, recipe.description(), result_settings(config), *clips, run.seed, before
-    )
+    return digest(name, recipe.description(), result_settings(config), *clips, run.seed, keys)
