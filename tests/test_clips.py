@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +17,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from actlumos.data.cache import mapped
 from actlumos.data.clips import ClipCache, Clips, build_cache, loader, schedule
 from actlumos.data.manifest import Manifest
 from actlumos.data.published.folder import folder
@@ -232,6 +236,26 @@ def test_clips_travel_to_another_process_without_their_frames(
     sent = pickle.dumps(clips)
     assert len(sent) < 20_000
     assert torch.equal(pickle.loads(sent)[7, (0.2,)]["clip"], clips[7, (0.2,)]["clip"])
+
+
+def test_threads_may_ask_and_read_at_once(listed: Manifest, cache: ClipCache) -> None:
+    """A parser of Python 3.11 fails when garbage collection changes threads in the midst of it."""
+    paths, thresholds = [cache.file(listed, i) for i in range(len(listed))], gc.get_threshold()
+
+    def yields(*_: object) -> None:
+        time.sleep(0)
+
+    gc.callbacks.append(yields)
+    gc.set_threshold(5)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            asked = [pool.submit(cache.holds, listed, i % len(paths)) for i in range(400)]
+            read = [pool.submit(mapped, path) for path in paths * 20]
+            assert all(job.result() for job in asked)
+            assert all(len(job.result()) for job in read)
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.callbacks.remove(yields)
 
 
 def test_frames_from_elsewhere_can_be_kept_as_a_clip(listed: Manifest, tmp_path: Path) -> None:

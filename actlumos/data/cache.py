@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from actlumos.runtime.files import DiskFull, atomic_write, sweep
 from actlumos.runtime.text import shown
 
 _SEAL = b"crc32 %08x\n"
+_header = threading.Lock()  # numpy parses it with `ast`: see `mapped`
 _whole: set[tuple[str, int, int, int]] = set()  # files whose checksum this process has compared
 
 
@@ -80,7 +82,7 @@ class ClipCache:
         path = self.find(manifest, index)
         if path is None:
             return False
-        with open(path, "rb") as file:  # a third of the time that mapping it would take
+        with _header, open(path, "rb") as file:  # a third of the time that mapping would take
             np.lib.format.read_magic(file)
             kept, _, dtype = np.lib.format.read_array_header_1_0(file)
         frames, *rest = self.shape(manifest, index)
@@ -181,6 +183,16 @@ def fill(cache: Kind, manifest: Manifest, workers: int = 2, on_bad_clip: str = "
                 raise DiskFull(f"{error} ({line['desc']}: {size / 1e6:,.1f} MB in all)") from error
             raise
     return cache
+
+
+def mapped(path: Path) -> np.ndarray:
+    """A kept file `[frames, H, W, C]` as an array that reads from disk what is asked for.
+
+    May be called in several threads at once, which `numpy.load` alone may not (CPython's
+    gh-106905: its header is parsed with `ast`).
+    """
+    with _header:
+        return np.load(path, mmap_mode="r").view(np.ndarray)
 
 
 def is_whole(path: Path) -> bool:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from actlumos.data.cache import ClipCache
+from actlumos.data.cache import ClipCache, mapped
 from actlumos.data.clips import Clips, Item, Request
 from actlumos.data.manifest import Manifest
 from actlumos.data.video import resize_frames, sample_indices
@@ -65,7 +65,7 @@ class ChannelCache(ClipCache):
             self.directory, self.size, reader=self.reader, resize=self.resize
         )
         if source.holds(manifest, index):
-            frames = np.load(source.file(manifest, index))
+            frames = mapped(source.file(manifest, index))
         else:
             whole = self.read(manifest.path(index), manifest.clips[index].frames)
             frames = resize_frames(whole, self.size, self.resize)
@@ -120,6 +120,6 @@ class StackedClips(Clips):
         wanted = np.concatenate([sample_indices(*how, position) for position in positions])
         stack: list[Tensor] = [item["clip"]]
         for file in files:
-            taken = np.take(np.load(file, mmap_mode="r").view(np.ndarray), wanted, axis=0)
+            taken = np.take(mapped(file), wanted, axis=0)
             stack.append(torch.from_numpy(taken).unflatten(0, (len(positions), self.frames)))
         return {**item, "clip": torch.cat(stack, dim=-1)}

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from actlumos.data.cache import ClipCache, advised, build_cache
+from actlumos.data.cache import ClipCache, advised, build_cache, mapped
 from actlumos.data.manifest import Manifest
 from actlumos.data.readers import reader as reader_of
 from actlumos.data.video import POLICIES, VideoError, resize_frames, sample_indices
@@ -160,7 +160,7 @@ class Clips(Dataset[Item]):
         kept = self._kept[index]
         if kept is None:
             raise VideoError(f"{self.manifest.path(index)} could not be decoded into the cache")
-        return np.take(np.load(kept, mmap_mode="r").view(np.ndarray), wanted, axis=0)
+        return np.take(mapped(kept), wanted, axis=0)
 
 
 def schedule(
