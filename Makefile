@@ -11,6 +11,9 @@ STAMP  := $(VENV)/.installed
 #   make venv TORCH_INDEX=<address>
 TORCH_INDEX ?=
 
+# Threads that wait for each other sleep: on a busy machine a training step is many times faster.
+export OMP_WAIT_POLICY ?= PASSIVE
+
 .DEFAULT_GOAL := help
 .PHONY: help venv demo baselines smoke test lab lock clean
 

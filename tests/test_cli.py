@@ -51,6 +51,21 @@ def test_help_is_shown_fast_and_without_torch() -> None:
     assert busy - before.children_user - before.children_system < 0.3
 
 
+def test_threads_that_wait_sleep_unless_the_user_says_otherwise() -> None:
+    """The variable has to be set before torch loads its OpenMP library."""
+    check = (
+        "import os, sys\nfrom actlumos.cli import main\n"
+        "try:\n    main(['--version'])\n"
+        "finally:\n    assert 'torch' not in sys.modules; print(os.environ['OMP_WAIT_POLICY'])\n"
+    )
+    given = {name: text for name, text in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    for own, expected in ({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE"):
+        answer = subprocess.run(
+            [sys.executable, "-c", check], capture_output=True, text=True, env=given | own
+        )
+        assert answer.stdout.split()[-1] == expected, answer.stderr
+
+
 def test_module_is_the_command() -> None:
     answer = subprocess.run(
         [sys.executable, "-m", "actlumos", "--version"], capture_output=True, text=True, cwd=ROOT

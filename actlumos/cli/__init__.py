@@ -168,6 +168,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal may lack letters of a name
+    # Read when torch loads its OpenMP library: threads that wait for each other sleep. Otherwise
+    # they keep the cores busy, and one other program on two cores makes a step ten times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with _quiet_interrupt():
         arguments = build_parser().parse_args(argv)
         from actlumos.cli import commands
