@@ -54,7 +54,7 @@ def chosen() -> dict[str, str]:
     """Versions that pyproject.toml chooses, extras included."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
-    return pins(project["dependencies"] + extras["test"] + extras["workflow"])
+    return pins(project["dependencies"] + [pin for extra in extras.values() for pin in extra])
 
 
 def test_constraints_hold_the_chosen_versions(chosen: dict[str, str]) -> None:
@@ -89,7 +89,8 @@ def modules_of(path: Path) -> Iterator[str]:
 
 
 def test_every_import_is_a_declared_dependency(chosen: dict[str, str]) -> None:
-    scripts = [path for folder in ("tests", "benchmarks") for path in (ROOT / folder).glob("*.py")]
+    folders = ("tests", "benchmarks", "docs/site")
+    scripts = [path for folder in folders for path in (ROOT / folder).glob("*.py")]
     ours = {"actlumos", "tests"} | {path.stem for path in scripts}
     files = [*SOURCES, *scripts, *NOTEBOOKS]
     used = {(name, path.name) for path in files for name in modules_of(path)}
