@@ -209,3 +209,19 @@ def test_nothing_unfinished_or_machine_bound_is_committed() -> None:
         if path.suffix in (".py", ".ipynb", ".md", ".toml", ".csv") and name not in allowed:
             found = unfinished.search(path.read_text("utf-8")) if path.exists() else None
             assert not found, f"{name}: {found}"
+
+
+def test_issue_forms_are_well_formed() -> None:
+    forms = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+    forms = [path for path in forms if path.name != "config.yml"]
+    assert len(forms) == 3
+    for path in forms:
+        form = yaml.safe_load(path.read_text("utf-8"))
+        assert {"name", "description", "body"} <= set(form)
+        ids = [field["id"] for field in form["body"]]
+        assert len(set(ids)) == len(ids) and all(f["attributes"]["label"] for f in form["body"])
+
+
+def test_the_changelog_has_this_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    assert f"\n## {version}\n" in (ROOT / "CHANGELOG.md").read_text("utf-8")

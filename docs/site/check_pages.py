@@ -92,7 +92,9 @@ def dead_links(path: Path) -> Iterator[str]:
         target, anchor = target_of(path, link)
         if not target.is_file():
             yield f"dead link {link}"
-        elif anchor and target.suffix == ".html" and anchor not in read(target).ids:
+        elif (
+            anchor and target.suffix == ".html" and not {anchor, unquote(anchor)} & read(target).ids
+        ):
             yield f"dead anchor {link}"
 
 
@@ -100,7 +102,7 @@ def target_of(path: Path, link: str) -> tuple[Path, str]:
     """File and anchor that a link of the page at `path` means."""
     place, _, anchor = link.partition("#")
     place = unquote(place.partition("?")[0])
-    return ((path.parent / place).resolve() if place else path), unquote(anchor)
+    return ((path.parent / place).resolve() if place else path), anchor
 
 
 def _is_elsewhere(link: str) -> bool:
