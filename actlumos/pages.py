@@ -22,11 +22,14 @@ from actlumos.runtime.files import atomic_write
 WIDGET = "application/vnd.jupyter.widget-view+json"
 NEEDS_KERNEL = "[Here is a control. It needs a running kernel: make lab]"
 
-# Parts beside each other where they fit; what is too wide scrolls inside the box.
-_BOX = (
-    '<div class="math" style="display: flex; flex-wrap: wrap; justify-content: safe center; '
-    'gap: 0.6em 2em; overflow-x: auto">%s</div>'
-)
+# Fonts with the measures that formulas need; systems have one of them. Parts of a formula stand
+# beside each other where they fit, and what is too wide scrolls inside its box.
+MATHS_STYLE = """
+math { font-family: "STIX Two Math", "Cambria Math", "Latin Modern Math", "Noto Sans Math",
+  "DejaVu Math TeX Gyre", math; }
+div.math { display: flex; flex-wrap: wrap; justify-content: safe center; gap: 0.6em 2em;
+  align-items: center; overflow-x: auto; padding: 0.6em 0 1em; }
+"""
 
 # nbconvert's own page, without the scripts that it fetches, with a description of each figure.
 _TEMPLATE = """
@@ -35,11 +38,12 @@ _TEMPLATE = """
 {%- block jupyter_widgets -%}{%- endblock -%}
 {%- block html_head_js_mathjax -%}{%- endblock -%}
 {%- block html_head_js_mermaidjs -%}{%- endblock -%}
+{%- block html_head_css -%}<style>@STYLE@</style>{%- endblock -%}
 {%- block data_png scoped -%}
 {%- set alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt") -%}
 {{ super() | replace("<img", '<img alt="%s"' % (alt | escape_html)) if alt else super() }}
 {%- endblock data_png -%}
-"""
+""".replace("@STYLE@", MATHS_STYLE)
 
 
 def mathml(tex: str, *, display: bool = False) -> str:
@@ -65,7 +69,7 @@ def displayed(tex: str) -> str:
         ValueError: as `mathml` does.
     """
     parts = [part for part in re.split(r"(?:\\qquad\s*)+", tex) if part.strip()]
-    return _BOX % "".join(mathml(part, display=True) for part in parts)
+    return f'<div class="math">{"".join(mathml(part, display=True) for part in parts)}</div>'
 
 
 def static(notebook: NotebookNode) -> NotebookNode:

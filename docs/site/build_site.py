@@ -61,7 +61,7 @@ def build(run: Path, out: Path, chapters: list[Path]) -> None:
     """Write the site of `run` into the folder `out`, which is emptied first.
 
     Raises:
-        RuntimeError: Sphinx found something wrong; what, it has printed.
+        SystemExit: Sphinx found something wrong; what, it has printed.
     """
     work = out.with_name(f"{out.name}-work")
     for folder in (out, work):
@@ -70,7 +70,7 @@ def build(run: Path, out: Path, chapters: list[Path]) -> None:
     gather(run, source, chapters)
     told = ["-q", "-W", "--keep-going", "-c", str(HERE), "-d", str(work / "doctrees")]
     if build_main([*told, str(source), str(out)]):
-        raise RuntimeError("the site could not be built: see the messages above")
+        sys.exit("the site could not be built: see the messages above")
     shrink_figures(out)
 
 

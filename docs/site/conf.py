@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
-from actlumos.pages import displayed, mathml
+from actlumos.pages import MATHS_STYLE, displayed, mathml
 
 project = "ActLumos: seeing actions in the dark"
 author = "The ActLumos kit contributors"
@@ -40,6 +42,11 @@ def _display(translator: HTML5Translator, node: nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
+def _style(app: Sphinx, page: str, template: str, context: dict[str, Any], tree: object) -> None:
+    context["metatags"] = context.get("metatags", "") + f"<style>{MATHS_STYLE}</style>"
+
+
 def setup(app: Sphinx) -> None:
     """Formulas become MathML, which browsers draw themselves."""
     app.add_html_math_renderer("mathml", (_inline, None), (_display, None))
+    app.connect("html-page-context", _style)
