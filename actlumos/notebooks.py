@@ -25,13 +25,12 @@ from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
-from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 from papermill.translators import PythonTranslator
 from traitlets import Type
 
-from actlumos.runtime.files import atomic_write
+from actlumos.pages import to_html
 
 Echo = Callable[[str], None]
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
@@ -238,15 +237,6 @@ def _check_completed(executed: NotebookNode, output: Path) -> None:
             raise _failure(output, f"{place} raised {errors[0].ename}, so later cells never ran")
         if cell.execution_count is None:
             raise _failure(output, f"{place} was never run")
-
-
-def to_html(executed: Path) -> Path:
-    """Write an executed notebook as a page next to it, and return the page's path."""
-    body, _ = HTMLExporter().from_filename(str(executed))
-    page = Path(executed).with_suffix(".html")
-    with atomic_write(page) as temporary:
-        temporary.write_text(body, encoding="utf-8")
-    return page
 
 
 def choose(only: Sequence[str] = (), folder: Path | None = None) -> list[Path]:

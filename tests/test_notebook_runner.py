@@ -12,7 +12,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from actlumos import notebooks
-from actlumos.notebooks import NotebookError, choose, execute, parameter_names, run_all, to_html
+from actlumos.notebooks import NotebookError, choose, execute, parameter_names, run_all
+from actlumos.pages import to_html
 
 TAGGED = {"tags": ["parameters"]}
 HEAD = new_code_cell("seed = 0  # of everything\nname: str = 'x'", metadata=TAGGED)

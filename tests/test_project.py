@@ -54,7 +54,7 @@ def chosen() -> dict[str, str]:
     """Versions that pyproject.toml chooses, extras included."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
-    return pins(project["dependencies"] + extras["test"] + extras["workflow"])
+    return pins(project["dependencies"] + [pin for extra in extras.values() for pin in extra])
 
 
 def test_constraints_hold_the_chosen_versions(chosen: dict[str, str]) -> None:
@@ -89,7 +89,8 @@ def modules_of(path: Path) -> Iterator[str]:
 
 
 def test_every_import_is_a_declared_dependency(chosen: dict[str, str]) -> None:
-    scripts = [path for folder in ("tests", "benchmarks") for path in (ROOT / folder).glob("*.py")]
+    folders = ("tests", "benchmarks", "docs/site")
+    scripts = [path for folder in folders for path in (ROOT / folder).glob("*.py")]
     ours = {"actlumos", "tests"} | {path.stem for path in scripts}
     files = [*SOURCES, *scripts, *NOTEBOOKS]
     used = {(name, path.name) for path in files for name in modules_of(path)}
@@ -208,3 +209,19 @@ def test_nothing_unfinished_or_machine_bound_is_committed() -> None:
         if path.suffix in (".py", ".ipynb", ".md", ".toml", ".csv") and name not in allowed:
             found = unfinished.search(path.read_text("utf-8")) if path.exists() else None
             assert not found, f"{name}: {found}"
+
+
+def test_issue_forms_are_well_formed() -> None:
+    forms = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+    forms = [path for path in forms if path.name != "config.yml"]
+    assert len(forms) == 3
+    for path in forms:
+        form = yaml.safe_load(path.read_text("utf-8"))
+        assert {"name", "description", "body"} <= set(form)
+        ids = [field["id"] for field in form["body"]]
+        assert len(set(ids)) == len(ids) and all(f["attributes"]["label"] for f in form["body"])
+
+
+def test_the_changelog_has_this_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    assert f"\n## {version}\n" in (ROOT / "CHANGELOG.md").read_text("utf-8")

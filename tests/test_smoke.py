@@ -45,6 +45,7 @@ def test_notebook_ran_to_its_end(smoke: tuple[Path, str], notebook: Path) -> Non
     assert not [out.text for out in streams if "Warning" in out.text]
     page = (folder / notebook.with_suffix(".html").name).read_text(encoding="utf-8")
     assert "<html" in page and len(page) > 20_000
+    assert "No description" not in page, "a figure's cell has no mystnb.image.alt in its metadata"
 
 
 def _shows(cell: nbformat.NotebookNode) -> bool:
