@@ -205,6 +205,7 @@ def _run(
         stderr_file=lines,
         execution_timeout=timeout,
         kernel_manager_class=_ThisInterpreter,
+        shutdown_kernel="immediate",  # every cell has ended; to wait for Python's end took 3 s
         resources={"metadata": {"path": str(output.parent)}},
     )
 
