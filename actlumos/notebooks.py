@@ -31,14 +31,11 @@ from papermill.exceptions import PapermillExecutionError
 from papermill.translators import PythonTranslator
 from traitlets import Type
 
+from actlumos.runtime.errors import NotebookError
 from actlumos.runtime.files import atomic_write
 
 Echo = Callable[[str], None]
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
-
-
-class NotebookError(RuntimeError):
-    """A notebook did not run to its end; the message says which, where and why."""
 
 
 class StepTime(NamedTuple):

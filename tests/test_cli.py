@@ -51,6 +51,16 @@ def test_help_is_shown_fast_and_without_torch() -> None:
     assert busy - before.children_user - before.children_system < 0.3
 
 
+def test_commands_start_without_what_only_notebooks_need() -> None:
+    code = (
+        "import sys, actlumos.cli.commands\n"
+        "heavy = {'papermill', 'nbformat', 'IPython', 'matplotlib', 'sklearn', 'torchvision'}\n"
+        "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert answer.returncode == 0, answer.stderr
+
+
 def test_module_is_the_command() -> None:
     answer = subprocess.run(
         [sys.executable, "-m", "actlumos", "--version"], capture_output=True, text=True, cwd=ROOT
