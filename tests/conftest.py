@@ -10,10 +10,14 @@ import av
 import numpy as np
 import pytest
 import torch
+from tiny import TINY
 
 from actlumos.stages.runs import Run, open_run
 
-FIRST = ("test_smoke.py", "test_workflow.py", "test_darkroom_build.py", "test_resume.py")
+FIRST = (
+    "test_smoke.py", "test_workflow.py", "test_smoke_real_clips.py", "test_darkroom_build.py",
+    "test_resume.py", "test_smoke_few_clips.py",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -70,10 +74,10 @@ def _write_square(path: Path, label: int, rng: np.random.Generator) -> None:
 def open_tiny(
     tiny_videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Run]:
-    """Opens runs on the tiny videos, by name, seed and settings, in the test's folder."""
+    """Opens tiny runs on the tiny videos, by name, seed and settings, in the test's folder."""
     monkeypatch.setenv("ACTLUMOS_HOME", str(tmp_path))
 
     def make(name: str = "run", seed: int = 0, **changes: object) -> Run:
-        return open_run("smoke", "folder", tiny_videos, tmp_path / name, seed, **changes)
+        return open_run("smoke", "folder", tiny_videos, tmp_path / name, seed, **TINY | changes)
 
     return make

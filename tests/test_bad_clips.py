@@ -23,12 +23,7 @@ from actlumos.stages.runs import Run
 
 SIZE = (24, 30)
 HOW = {"frames": 6, "stride": 2, "short_clips": "loop", "size": SIZE}
-TINY = {
-    "widths": (16, 16, 16, 16),
-    "frames": 4,
-    "frame_size": (24, 32),
-    "crop_size": (20, 28),
-    "batch_size": 4,
+SETTINGS = {
     "epochs_supervised": 2,
     "epochs_teacher": 2,
 }
@@ -138,7 +133,7 @@ def test_clips_that_cannot_be_read_are_absent_from_logits_and_labels(tiny_videos
 
 @pytest.fixture
 def make_run(open_tiny: Callable[..., Run]) -> Callable[..., Run]:
-    return lambda *place, **changes: open_tiny(*place, **TINY | changes)
+    return lambda *place, **changes: open_tiny(*place, **SETTINGS | changes)
 
 
 def with_missing(run: Run, **missing: int) -> Run:

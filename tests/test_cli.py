@@ -66,6 +66,16 @@ def test_threads_that_wait_sleep_unless_the_user_says_otherwise() -> None:
         assert answer.stdout.split()[-1] == expected, answer.stderr
 
 
+def test_commands_start_without_what_only_notebooks_need() -> None:
+    code = (
+        "import sys, actlumos.cli.commands\n"
+        "heavy = {'papermill', 'nbformat', 'IPython', 'matplotlib', 'sklearn', 'torchvision'}\n"
+        "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert answer.returncode == 0, answer.stderr
+
+
 def test_module_is_the_command() -> None:
     answer = subprocess.run(
         [sys.executable, "-m", "actlumos", "--version"], capture_output=True, text=True, cwd=ROOT

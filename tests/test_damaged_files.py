@@ -26,15 +26,6 @@ from actlumos.stages.recipe import load_checkpoint
 from actlumos.stages.results import check_place, record
 from actlumos.stages.runs import Run
 
-TINY = {
-    "widths": (16, 16, 16, 16),
-    "frames": 4,
-    "frame_size": (24, 32),
-    "crop_size": (20, 28),
-    "batch_size": 4,
-    "epochs_supervised": 1,
-}
-
 
 class Hostile:
     """Makes a file where it is unpickled."""
@@ -202,7 +193,7 @@ def test_teacher_logits_of_any_kind_are_made_again(
 
 @pytest.fixture
 def trained(open_tiny: Callable[..., Run]) -> tuple[Run, Path]:
-    run = open_tiny(**TINY)
+    run = open_tiny(epochs_supervised=1)
     return run, stages.ensure(run, "dark").directory
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from actlumos.data import cache
 from actlumos.data.cache import build_cache
 from actlumos.data.manifest import Clip, Manifest
 from actlumos.data.published.archive import opened
@@ -37,7 +38,17 @@ def files_on(disk: Path) -> list[str]:
     return [path.name for path in disk.rglob("*") if path.is_file() and path.suffix != ".lock"]
 
 
-def test_a_cache_says_what_it_needs(tiny_videos: Path, disk: Path) -> None:
+def test_a_cache_that_does_not_fit_is_not_begun(tiny_videos: Path, disk: Path) -> None:
+    listed = folder(tiny_videos)
+    with pytest.raises(DiskFull, match=r"decode .*: it needs 4\.9 MB, 1\.0 MB are free"):
+        build_cache(listed, (64, 80), disk)
+    assert list(disk.rglob("*.npy")) == []
+
+
+def test_a_cache_says_what_it_needs(
+    tiny_videos: Path, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "_room_for", lambda *_: None)  # another program fills the disk
     listed = folder(tiny_videos)
     message = r"disk/64x80/\w+\.npy could not be written.*it needs 0\.2 MB.*decode .*: 4\.9 MB in"
     with pytest.raises(DiskFull, match=message):

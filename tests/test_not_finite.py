@@ -23,12 +23,7 @@ from actlumos.stages.recipe import load_checkpoint
 from actlumos.stages.runs import Run
 
 NAN, INF = math.nan, math.inf
-TINY = {
-    "widths": (16, 16, 16, 16),
-    "frames": 4,
-    "frame_size": (24, 32),
-    "crop_size": (20, 28),
-    "batch_size": 4,
+SETTINGS = {
     "ssl_batch_size": 4,
     "epochs_supervised": 2,
     "epochs_pretrain": 1,
@@ -37,7 +32,7 @@ TINY = {
 
 @pytest.fixture
 def make_run(open_tiny: Callable[..., Run]) -> Callable[..., Run]:
-    return lambda *place, **changes: open_tiny(*place, **TINY | changes)
+    return lambda *place, **changes: open_tiny(*place, **SETTINGS | changes)
 
 
 @pytest.mark.parametrize("number", [NAN, INF, -INF])

@@ -174,6 +174,11 @@ def test_two_saves_give_the_same_bytes(tmp_path) -> None:
         assert all(path.read_bytes() == first_save.read_bytes() for path in others)
 
 
+def test_one_epoch_has_whole_ticks() -> None:
+    for axis in figures.training_curves({"ssl": history(1, train_loss=2.0)}).axes:
+        assert all(float(tick).is_integer() for tick in axis.get_xticks())
+
+
 @pytest.mark.parametrize("name", ["training_curves", "accuracy_vs_cost", "ablation_bars",
                                   "ssl_source_bars", "dff_weights_over_time", "family_tree",
                                   "block_diagram"])

@@ -20,11 +20,7 @@ from actlumos.stages.runs import Run
 from actlumos.stages.train import begin
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
-TINY = {
-    "widths": (16, 16, 16, 16),
-    "frames": 4,
-    "frame_size": (24, 32),
-    "crop_size": (20, 28),
+SETTINGS = {
     "batch_size": 2,
     "ssl_batch_size": 2,
     "accumulate": 2,
@@ -40,7 +36,7 @@ TINY = {
 
 @pytest.fixture
 def make_run(open_tiny: Callable[..., Run]) -> Callable[..., Run]:
-    return lambda *place, **changes: open_tiny(*place, **TINY | changes)
+    return lambda *place, **changes: open_tiny(*place, **SETTINGS | changes)
 
 
 class Interrupt:

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+from reproducing import reproduce
 
 from actlumos.report.figures import FIGURES, producer_of
 from actlumos.runtime.files import read_json
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("0*.ipynb"))
-
-
-def reproduce(home: Path, *options: str) -> str:
-    """Run the command in a separate process, one thread, everything under `home`."""
-    command = [sys.executable, "-m", "actlumos", "reproduce", "--profile", "smoke", *options]
-    threads = {"OMP_NUM_THREADS": "1", "ACTLUMOS_HOME": str(home)}
-    done = subprocess.run(
-        command, env=os.environ | threads, capture_output=True, text=True, timeout=900
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -77,43 +64,3 @@ def test_results_hold_every_arm_with_its_interval(smoke: tuple[Path, str]) -> No
 def test_a_second_run_trains_nothing(smoke: tuple[Path, str]) -> None:
     printed = reproduce(smoke[0], "--only", "03,05")
     assert not re.search(r"epoch \d+/\d+  loss", printed)  # the line that each trained epoch prints
-
-
-def test_three_clips_per_class_run_and_leftovers_of_a_failed_run_are_listed(
-    tiny_videos: Path, tmp_path: Path
-) -> None:
-    """t-SNE and silhouette are undefined there; one class is called like a formula."""
-    for name, source in (("$^$", "left"), ("right", "right")):
-        (tmp_path / "clips" / name).mkdir(parents=True)
-        for clip in sorted((tiny_videos / source).glob("*.mp4"))[:3]:
-            (tmp_path / "clips" / name / clip.name).symlink_to(clip)
-    run = tmp_path / "runs" / "folder-smoke-s0"
-    for place, text in (
-        ("figures/folder-smoke-s0/03_pie_chart.pdf", "half a figure"),
-        ("runs/folder-smoke-s0/notebooks/06_ablations.ipynb", '{"cells": ['),
-    ):
-        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / place).write_text(text, encoding="utf-8")
-    data = ("--dataset", "folder", "--data-root", str(tmp_path / "clips"))
-    printed = reproduce(tmp_path, *data, "--only", "07,08")
-    assert "2 test clips: t-SNE needs at least 4, so there are no maps" in printed
-    assert "silhouette by class +nan" in printed
-    assert "06_ablations                 not readable" in printed
-    assert "made by another version" in (run / "notebooks/08_results_and_figures.html").read_text(
-        encoding="utf-8"
-    )
-
-
-def test_real_clips_run_end_to_end(real_root: Path, tmp_path: Path) -> None:
-    source = real_root / "arid_mini" / "clips_v1"
-    for folder in sorted(source.iterdir())[:2]:
-        groups: dict[str, list[Path]] = {}
-        for clip in sorted(folder.glob("*.mp4")):
-            groups.setdefault(clip.stem.split("_")[1], []).append(clip)
-        (tmp_path / "clips" / folder.name).mkdir(parents=True)
-        for clip in [path for paths in groups.values() for path in paths[:3]]:
-            (tmp_path / "clips" / folder.name / clip.name).symlink_to(clip)
-    data = ("--dataset", "folder", "--data-root", str(tmp_path / "clips"))
-    reproduce(tmp_path, *data, "--only", "01,02,05,08")
-    pages = tmp_path / "runs" / "folder-smoke-s0" / "notebooks"
-    assert (pages / "08_results_and_figures.html").is_file()

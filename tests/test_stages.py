@@ -24,12 +24,7 @@ from actlumos.stages.task import Task
 from actlumos.stages.train import begin
 from actlumos.views import augment
 
-TINY = {
-    "widths": (16, 16, 16, 16),
-    "frames": 4,
-    "frame_size": (24, 32),
-    "crop_size": (20, 28),
-    "batch_size": 4,
+SETTINGS = {
     "epochs_supervised": 2,
     "epochs_teacher": 2,
     "epochs_distill": 2,
@@ -39,7 +34,7 @@ TINY = {
 
 @pytest.fixture
 def make_run(open_tiny: Callable[..., Run]) -> Callable[..., Run]:
-    return lambda *place, **changes: open_tiny(*place, **TINY | changes)
+    return lambda *place, **changes: open_tiny(*place, **SETTINGS | changes)
 
 
 def task_of(run: Run, name: str, **needed: stages.Trained) -> Task:

@@ -18,11 +18,16 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def copy_project(place: Path) -> Path:
-    """What a plan and a run need; both leave files behind."""
+    """What a plan and a run need, with the compiled modules; both leave files behind."""
     for name in ("actlumos", "notebooks", "workflow"):
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / name, place / name, ignore=ignored)
+        shutil.copytree(ROOT / name, place / name)
     return place
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One copy for all tests that only plan."""
+    return copy_project(tmp_path_factory.mktemp("project"))
 
 
 def snakemake(place: Path, *options: str, code: int = 0) -> str:
@@ -42,18 +47,17 @@ def planned(text: str) -> dict[str, int]:
     return {rule: int(count) for rule, count in rows if rule not in ("all", "total")}
 
 
-def test_a_plan_holds_every_split_seed_and_arm_once(tmp_path: Path) -> None:
-    place = copy_project(tmp_path)
+def test_a_plan_holds_every_split_seed_and_arm_once(project: Path) -> None:
     settings = ["profile=smoke", "datasets=arid-v1.0", "splits=1,3", "seeds=0,1", "arms=dark,kd"]
-    text = snakemake(place, "-n", "--config", *settings)
+    text = snakemake(project, "-n", "--config", *settings)
     # kd needs the teacher; the clips of a split are listed once for both seeds
     assert planned(text) == {"data": 2, "train": 12, "notebooks": 4, "tables": 1}
     assert "runs/arid-v1.0-split3-smoke-s1/teacher/result.json" in text
     assert "split2" not in text
 
 
-def test_all_systems_are_planned_with_what_they_need(tmp_path: Path) -> None:
-    text = snakemake(copy_project(tmp_path), "-n", "--config", "profile=smoke", "arms=baselines")
+def test_all_systems_are_planned_with_what_they_need(project: Path) -> None:
+    text = snakemake(project, "-n", "--config", "profile=smoke", "arms=baselines")
     # 22 systems, three enhancers, a teacher to learn from, and the student's pretraining
     assert planned(text) == {"data": 1, "train": 27, "notebooks": 1, "tables": 1}
     assert "runs/darkroom-smoke-s0/baselines/dl-kdd-teacher/result.json" in text
@@ -67,15 +71,14 @@ def test_all_systems_are_planned_with_what_they_need(tmp_path: Path) -> None:
         ("arms=wizard", "unknown arm 'wizard'"),
     ],
 )
-def test_a_wrong_setting_is_named(tmp_path: Path, setting: str, message: str) -> None:
-    assert message in snakemake(copy_project(tmp_path), "-n", "--config", setting, code=1)
+def test_a_wrong_setting_is_named(project: Path, setting: str, message: str) -> None:
+    assert message in snakemake(project, "-n", "--config", setting, code=1)
 
 
-def test_slurm_profile_asks_for_gpus_and_torchrun_uses_them(tmp_path: Path) -> None:
-    place = copy_project(tmp_path)
+def test_slurm_profile_asks_for_gpus_and_torchrun_uses_them(project: Path) -> None:
     pytest.importorskip("snakemake_executor_plugin_slurm")
     options = ("-n", "-p", "--profile", "workflow/profiles/slurm")
-    text = snakemake(place, *options, "--config", "profile=smoke", "arms=dark", "gpus=2")
+    text = snakemake(project, *options, "--config", "profile=smoke", "arms=dark", "gpus=2")
     job = re.search(r"(?ms)^rule train:.*?Shell command: (.*?)$", text)
     assert job and "gpu=2" in job[0] and "slurm_partition=gpu" in job[0]
     assert "torch.distributed.run --standalone --nproc-per-node 2 -m actlumos train" in job[1]

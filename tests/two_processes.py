@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tiny import TINY
 from torch import nn
 
 from actlumos import stages
@@ -23,10 +24,7 @@ from actlumos.evaluation.evaluate import predict
 from actlumos.runtime import distributed
 from actlumos.stages.runs import Run, open_run
 
-PLAIN = {
-    "widths": (16, 16, 16, 16),
-    "frames": 4,
-    "frame_size": (24, 32),
+PLAIN = TINY | {
     "crop_size": (24, 32),
     "crop_scales": (1.0,),
     "ssl_crop_scales": (1.0,),
@@ -35,7 +33,6 @@ PLAIN = {
     "classifier_dropout": 0.0,
     "token_keep": 1.0,
     "bert_dropout": 0.0,
-    "batch_size": 4,
     "ssl_batch_size": 4,
     "epochs_supervised": 2,
     "epochs_teacher": 1,

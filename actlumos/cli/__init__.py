@@ -19,6 +19,7 @@ from typing import NoReturn
 from actlumos import __version__
 from actlumos.cli import baselines, cost, data, tables
 from actlumos.cli.options import DataError, add_command, commas, path, place, positive, run_options
+from actlumos.runtime.errors import NotebookError
 from actlumos.runtime.text import shown
 
 USAGE_ERROR = 2
@@ -186,8 +187,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(command: Callable[[argparse.Namespace], None], arguments: argparse.Namespace) -> int:
-    from actlumos.notebooks import NotebookError
-
     try:
         command(arguments)
     except (NotebookError, DataError, FloatingPointError) as error:

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from actlumos import notebooks
 from actlumos.arms import own_name
 from actlumos.cli import baselines, cost, data
 from actlumos.cli import tables as tables_command
@@ -25,7 +24,6 @@ from actlumos.data.manifest import Clip, Manifest
 from actlumos.data.video import VideoError, probe
 from actlumos.evaluation.evaluate import check_finite, restrict, score
 from actlumos.evaluation.evaluate import predict as logits_of
-from actlumos.notebooks import StepTime
 from actlumos.report import tables
 from actlumos.report.results import load_results
 from actlumos.runtime import distributed
@@ -54,13 +52,15 @@ def reproduce(arguments: Namespace) -> None:
 
 
 def _reproduce(arguments: Namespace, split: int | None) -> None:
+    from actlumos import notebooks  # Jupyter takes a second or two to import
+
     run = open_run_of(arguments, split)
     chosen = [path.stem for path in notebooks.choose(arguments.only)]
     print(f"{len(chosen)} notebooks into {shown(run.directory)}, on {run.device}", flush=True)
     started = time.perf_counter()
     print(f"data: {run.dataset}", flush=True)
     print(f"data: {len(run.manifest)} clips of {len(run.manifest.classes)} classes", flush=True)
-    steps = [StepTime("data", time.perf_counter() - started)]
+    steps = [notebooks.StepTime("data", time.perf_counter() - started)]
     timeout = arguments.cell_timeout or CELL_TIMEOUT[arguments.profile]
     steps += notebooks.run_all(
         run.directory,
@@ -93,14 +93,15 @@ def _echo(line: str) -> None:
     print(shown(line), flush=True)
 
 
-def _summary(run: Run, steps: Sequence[StepTime]) -> None:
+def _summary(run: Run, steps: Sequence[tuple[str, float]]) -> None:
+    """Print the results, where everything is, and the seconds of each step as minutes."""
     if (run.directory / "results.json").exists():
         _results(run)
     print(f"\nexecuted notebooks, .ipynb and .html: {shown(run.directory / 'notebooks')}")
     print(f"figures and tables: {shown(run.figures)}")
     print(f"results: {shown(run.directory / 'results.json')}\n")
-    for step in [*steps, StepTime("together", sum(step.seconds for step in steps))]:
-        print(f"{step.name:<28}{step.seconds / 60:6.1f} min")
+    for name, seconds in [*steps, ("together", sum(seconds for _, seconds in steps))]:
+        print(f"{name:<28}{seconds / 60:6.1f} min")
 
 
 def _results(run: Run) -> None:
@@ -233,6 +234,8 @@ def _one_clip(video: Path, config: Config) -> Clips:
 
 def figures(arguments: Namespace) -> None:
     """Run the notebooks over a run that has results: what is trained is only read."""
+    from actlumos import notebooks
+
     run = open_run_of(arguments)
     if not (run.directory / "results.json").exists():
         raise FileNotFoundError(

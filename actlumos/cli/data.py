@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from argparse import Namespace
 
 from actlumos.cli.options import add_command, path, place, positive, run_options
@@ -21,7 +22,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     summary = "list, make, verify or prepare a data set"
     parser = add_command(commands, "data", summary, EXAMPLES)
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    for adder in (_list, _make, _verify, _prepare, _leaks, _rebuild):
+    for adder in (_list, _make, _verify, _prepare, _leaks, _rebuild, _cache):
         adder(actions)
 
 
@@ -127,6 +128,26 @@ def _rebuild(actions: argparse._SubParsersAction) -> None:
         "--lists", type=path, required=True, metavar="DIR", help="folder of Dark48's lists"
     )
     parser.add_argument("--out", type=path, required=True, metavar="DIR", help="folder to make")
+
+
+def _cache(actions: argparse._SubParsersAction) -> None:
+    parser = _action(
+        actions,
+        "cache",
+        "how much room the decoded clips take; remove those not used for the longest time",
+        "Removed clips are decoded again when a training needs them. Not while one runs.\n\n"
+        "examples:\n  actlumos data cache\n  actlumos data cache --keep 20",
+    )
+    parser.add_argument(
+        "--keep", type=_gigabytes, metavar="GB", help="remove all but so much (default: nothing)"
+    )
+
+
+def _gigabytes(text: str) -> float:
+    size = float(text)
+    if not 0 <= size < math.inf:
+        raise argparse.ArgumentTypeError(f"must be 0 or more, not {text}")
+    return size
 
 
 def _dataset(parser: argparse.ArgumentParser) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from actlumos.cli.options import DataError
 from actlumos.cli.runs import open_run_of
 from actlumos.data.cache import build_cache
 from actlumos.data.manifest import Manifest
+from actlumos.data.pruning import kept, prune
 from actlumos.data.published import read_listing
 from actlumos.data.published.entries import Listing
 from actlumos.data.published.leaks import find_leaks
@@ -79,10 +81,9 @@ def prepare(arguments: Namespace) -> None:
     manifest = load_manifest(arguments.name, root, split, **how)
     _show(manifest, _place("manifests", manifest.name, root or manifest.root, ".csv"))
     if arguments.frame_size:
-        place = home() / "data" / "cache"
-        cache = build_cache(manifest, arguments.frame_size, place, **how)
-        height, width = cache.size
-        print(f"frames: {len(manifest)} clips at {height}x{width} in {shown(cache.directory)}")
+        height, width = arguments.frame_size
+        build_cache(manifest, arguments.frame_size, _cache_directory(), **how)
+        print(f"frames: {len(manifest)} clips at {height}x{width} in {shown(_cache_directory())}")
 
 
 def leaks(arguments: Namespace) -> None:
@@ -125,6 +126,22 @@ def rebuild(arguments: Namespace) -> None:
     _print_lines(f"{found}\nnames of the missing: {path}")
 
 
+def cache(arguments: Namespace) -> None:
+    """Print what the cache holds, after removing what is above `--keep`."""
+    place = _cache_directory()
+    if arguments.keep is not None:
+        print(f"removed: {prune(place, 1e9 * arguments.keep) / 1e9:.3f} GB")
+    print(f"{'size':<40}{'clips':>8}{'GB':>9}  last used")
+    for each in kept(place):
+        used = datetime.fromtimestamp(each.used).strftime("%Y-%m-%d")
+        print(f"{shown(each.name):<40}{each.files:>8}{each.bytes / 1e9:>9.3f}  {used}")
+    print(f"cache: {shown(place)}")
+
+
+def _cache_directory() -> Path:
+    return home() / "data" / "cache"
+
+
 def _root(arguments: Namespace) -> Path:
     """The folder that was given.
 
@@ -149,4 +166,5 @@ ACTIONS: dict[str, Callable[[Namespace], None]] = {
     "prepare": prepare,
     "leaks": leaks,
     "rebuild": rebuild,
+    "cache": cache,
 }

@@ -102,8 +102,10 @@ def _homographies(camera: Camera, base: np.ndarray, centre: tuple[float, float])
     return out @ camera.rotation.transpose(0, 2, 1) @ base @ back
 
 
-def warp(picture: np.ndarray, to_frame: np.ndarray) -> np.ndarray:
-    """The part of the panorama that one frame shows, `[120, 160, 3]`."""
+def warp(
+    picture: np.ndarray, to_frame: np.ndarray, out: np.ndarray | None = None
+) -> np.ndarray:  # fmt: skip
+    """The part of the panorama that one frame shows, `[120, 160, 3]`, written to `out` if given."""
     return cv2.warpPerspective(
-        picture, to_frame, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        picture, to_frame, (WIDTH, HEIGHT), out, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE
     )

@@ -135,16 +135,15 @@ def _compose(scene: Scene, camera: Camera, moving: Mesh, still: Mesh | None, wor
     shadows = _shadow_polygons(camera, world, scene)
     radiance = np.empty((len(glow), HEIGHT, WIDTH, 3), np.float32)
     for i in range(len(glow)):
-        picture = warp(wide, view.to_frames[i])
-        _darken(picture, shadows[i])
-        paint_over(picture, *painter.frame(i))
-        radiance[i] = picture
+        warp(wide, view.to_frames[i], radiance[i])
+        _darken(radiance[i], shadows[i])
+        paint_over(radiance[i], *painter.frame(i))
     middle = len(glow) // 2
     empty = warp(wide, view.to_frames[middle])
     if still is not None:
         alone = _painter(camera, scene, still, shade(still, scene.lights, scene.ambient), None)
         paint_over(empty, *alone.frame(middle))
-    return Take(np.maximum(radiance, 0), np.maximum(empty, 0)[None])
+    return Take(np.maximum(radiance, 0, out=radiance), np.maximum(empty, 0)[None])
 
 
 def _painter(

@@ -128,20 +128,26 @@ def capture(
     shot, read = _noise_scale(sensor, luma)
     levels = tone_table(sensor) + np.array(sensor.black)[:, None] + 0.5
     table = np.clip(levels, 0, 255).astype(np.uint8).reshape(-1)
-    start = np.broadcast_to(np.arange(3, dtype=np.int32) * STEPS, shape).copy()
+    start = np.broadcast_to(np.arange(3) * STEPS, shape).copy()
     out = np.empty(radiance.shape, np.uint8)
     smooth = None
     for i, frame in enumerate(radiance):
-        signal = cv2.GaussianBlur(frame, (0, 0), sensor.blur) * gain
-        signal += cv2.sqrt(np.float32(shot) * signal + np.float32(read**2)) * _noise(rng, shape)
+        signal = cv2.GaussianBlur(frame, (0, 0), sensor.blur)
+        signal *= gain
+        grain = signal * np.float32(shot)
+        grain += np.float32(read**2)
+        cv2.sqrt(grain, grain)
+        grain *= _noise(rng, shape)
+        signal += grain
         signal += (sensor.row * read * rng.standard_normal((shape[0], 1, 1))).astype(np.float32)
         smooth = (
             signal
             if smooth is None
             else cv2.addWeighted(signal, sensor.smooth, smooth, 1 - sensor.smooth, 0)
         )
-        index = np.minimum(np.maximum(smooth, 0), 1) * np.float32(STEPS - 1)
-        np.take(table, index.astype(np.int32) + start, out=out[i], mode="clip")
+        index = np.clip(smooth, 0, 1, out=grain)
+        index *= np.float32(STEPS - 1)
+        np.take(table, index.astype(np.int32) + start, out=out[i], mode="wrap")  # all in range
     return out
 
 

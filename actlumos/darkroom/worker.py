@@ -53,7 +53,7 @@ def write_dark(spec: ClipSpec, root: Path, key: str) -> Record:
     encode(path, clip.dark, clip.crf)
     record = Record(spec.path, len(clip.dark), sha256(path), clip.background)
     with atomic_write(record_path(root, key, spec)) as temporary:
-        np.savez_compressed(
+        np.savez(
             temporary, path=np.array(record.path), frames=np.array(record.frames),
             sha256=np.array(record.sha256), background=record.background,
         )  # fmt: skip

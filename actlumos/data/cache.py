@@ -9,9 +9,13 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+import os
+import shutil
 import threading
+import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,7 +28,7 @@ from tqdm import tqdm
 from actlumos.data.manifest import Manifest
 from actlumos.data.readers import reader as reader_of
 from actlumos.data.video import VideoError, resize_frames
-from actlumos.runtime.files import DiskFull, atomic_write, sweep
+from actlumos.runtime.files import DiskFull, atomic_write, free_room, sweep
 from actlumos.runtime.text import shown
 
 _SEAL = b"crc32 %08x\n"
@@ -164,25 +168,39 @@ def fill(cache: Kind, manifest: Manifest, workers: int = 2, on_bad_clip: str = "
 
     Raises:
         VideoError: a clip cannot be read, and `on_bad_clip` is `error`.
-        DiskFull: there is no room; the message gives the size of all files.
+        DiskFull: there is no room, which is looked for first; the message gives the size of all
+            files.
     """
     if not _missing(cache, manifest, workers):
         return cache
     cache.directory.mkdir(parents=True, exist_ok=True)
     with FileLock(cache.directory / ".lock"), ThreadPoolExecutor(max(workers, 1)) as pool:
         missing, skip = _missing(cache, manifest, workers), on_bad_clip == "skip"
+        size = sum(math.prod(cache.shape(manifest, index)) for index, *_ in missing)
+        title = f"{cache.work} {shown(manifest.name)}"
+        _room_for(size, cache.directory, title)
         jobs = [pool.submit(_add, cache, manifest, same, skip) for same in missing]
-        line = {"desc": f"{cache.work} {shown(manifest.name)}", "total": len(jobs), "unit": "clip"}
         try:
-            for job in tqdm(as_completed(jobs), disable=None, mininterval=1, **line):
+            for job in tqdm(
+                as_completed(jobs), title, len(jobs), mininterval=1, disable=None, unit="clip"
+            ):
                 job.result()
         except BaseException as error:
             pool.shutdown(wait=True, cancel_futures=True)
             if isinstance(error, DiskFull):
-                size = sum(math.prod(cache.shape(manifest, index)) for index, *_ in missing)
-                raise DiskFull(f"{error} ({line['desc']}: {size / 1e6:,.1f} MB in all)") from error
+                raise DiskFull(f"{error} ({title}: {size / 1e6:,.1f} MB in all)") from error
             raise
     return cache
+
+
+def _room_for(size: int, directory: Path, title: str) -> None:
+    """Raise DiskFull if `size` bytes do not fit: better now than after hours."""
+    if size > shutil.disk_usage(directory).free:
+        raise DiskFull(
+            f"{title}: {free_room(directory / 'clips', size)} in {shown(directory)}. Make room "
+            "(`actlumos data cache --keep GB` removes what was not used for the longest time), "
+            "or use --set cache_frames=false, which decodes each clip again in each epoch"
+        )
 
 
 def mapped(path: Path) -> np.ndarray:
@@ -196,7 +214,11 @@ def mapped(path: Path) -> np.ndarray:
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a kept file is there and as it was written; its bytes are read once per process."""
+    """Whether a kept file is there and as it was written; its bytes are read once per process.
+
+    Its access time becomes that of this check (`actlumos.data.pruning` goes by it; the disk's own
+    may be switched off).
+    """
     try:
         about = path.stat()
         state = str(path), about.st_ino, about.st_size, about.st_mtime_ns
@@ -205,6 +227,8 @@ def is_whole(path: Path) -> bool:
             end = len(_seal(b""))
             if content[-end:] != _seal(content[:-end]):
                 return False
+            with suppress(OSError):  # a cache that may only be read
+                os.utime(path, ns=(time.time_ns(), about.st_mtime_ns))
             _whole.add(state)
     except OSError:
         return False

@@ -107,7 +107,7 @@ def training_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
     for axis, (kind, title) in zip(axes, kinds, strict=True):
         ends = _lines(axis, histories, kind)
         axis.set(xlabel="epoch")
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axis.set_title(title)
         axis.set_xlim(right=max(end[2] for end in ends))
         _name_ends(axis, ends)
