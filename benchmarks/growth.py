@@ -39,6 +39,7 @@ from typing import Any
 import numpy as np
 import torch
 from machine import describe
+from standin import StandIn
 from torch import nn
 from torch.nn import functional as F
 
@@ -53,7 +54,7 @@ from actlumos.stages import find
 from actlumos.stages.loop import fit
 from actlumos.stages.memory import training_footprint
 from actlumos.stages.results import _revision
-from actlumos.stages.runs import Run, open_run
+from actlumos.stages.runs import open_run
 
 CLASSES = 11
 STAGES = ("dark", "teacher", "ssl", "kd")
@@ -196,28 +197,18 @@ def epochs(base: Config, threads: int, per_action: Sequence[int]) -> dict[str, A
     return curve("clips of an epoch", clips, costs)
 
 
-class Untrained:
-    """Stands for a trained arm whose weights do not matter."""
-
-    def __init__(self, name: str, run: Run, directory: Path) -> None:
-        self.recipe, self.directory, self.result = find(name), directory / name, {"key": name}
-        self.network = self.recipe.network(CLASSES, self.recipe.settings(run.config))
-
-    def model(self, device: torch.device | None = None) -> nn.Module:
-        """The network in evaluation mode."""
-        return channels_last(self.network.to(device)).eval()
-
-
 def stage_point(name: str, base: Config, threads: int) -> int:
     """Bytes of three training steps of a stage, at its own batch size."""
     before = warmed_up(threads)
-    run = replace(open_run(base.profile), config=base)
-    recipe = find(name)
+    run, recipe = open_run(base.profile), find(name)
     config = recipe.settings(base)
     torch.manual_seed(0)
     model = channels_last(recipe.network(CLASSES, config).train())
-    needed: Any = {need: Untrained(need, run, Path("nowhere")) for need in recipe.needs}
-    task = recipe.task(model, {"train": None}, replace(run, config=config), needed)  # type: ignore
+    needed: Any = {
+        need: StandIn(need, find(need).network(CLASSES, find(need).settings(base)), run.directory)
+        for need in recipe.needs
+    }
+    task = recipe.task(model, {"train": None}, replace(run, config=config), needed)
     optimizer = torch.optim.AdamW([w for w in model.parameters() if w.requires_grad])
     count, views = recipe.batch_size(config), recipe.views_per_clip
     shape = count, views, config.frames, *config.frame_size, 3
