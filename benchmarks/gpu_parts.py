@@ -357,7 +357,7 @@ def memory(job: Job) -> dict[str, Any]:
 
 
 def retinex(job: Job) -> dict[str, Any]:
-    """Multi-scale Retinex on the device against OpenCV on this machine's CPU, as in `make bench`."""
+    """Multi-scale Retinex on the device against OpenCV on the CPU, as in `make bench`."""
     tf32(False)
     found = {name: value for name, value in job.found["limits"].items() if name in FIELDS}
     names = ("retinex_112",) if job.quick else ("retinex_112", "retinex_240")

@@ -5,16 +5,16 @@
 
 Three parts, each printed and written as it is done:
 
-    curves      seconds and bytes of a training step of the demo's student over one setting at a
-                time, and of an epoch over the number of clips, with the exponent of each curve (a
-                straight line through the logarithms: 1 is proportional)
+    curves      processor seconds (one thread) and bytes of a training step of the demo's student
+                over one setting at a time, and of an epoch over the number of clips, with the
+                exponent of each curve (a straight line through the logarithms: 1 is proportional)
     memory      the peak of a training step of every stage, measured, against `actlumos cost`
     processes   a step of two processes (gloo, one thread each) against one process with two
                 threads, both of the same clips
 
 Every point is measured in a process of its own. Memory is the highest resident size of that
-process, less what it had after a tiny step: so it holds weights, gradients, moments and activations,
-and no libraries.
+process, less what it had after a tiny step: so it holds weights, gradients, moments, activations
+and what the kernels need for themselves, but no libraries.
 """
 
 from __future__ import annotations
@@ -92,28 +92,30 @@ def train_step(model: nn.Module, streams: Sequence[torch.Tensor]) -> Callable[[]
     return step
 
 
-def seconds_of(step: Callable[[], None], repeats: int) -> float:
-    """The median time of a step, after two to warm up."""
+def seconds_of(
+    step: Callable[[], None], repeats: int, clock: Callable[[], float] = time.process_time
+) -> float:
+    """The median time of a step, after two to warm up; of the processor unless told otherwise."""
     taken = []
     for number in range(repeats + 2):
-        started = time.perf_counter()
+        started = clock()
         step()
         if number >= 2:
-            taken.append(time.perf_counter() - started)
+            taken.append(clock() - started)
     return statistics.median(taken)
 
 
-def warmed_up(threads: int) -> int:
+def warmed_up() -> int:
     """Load the code of a training step, and give the resident size after it."""
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)
     config = profile("smoke", crop_size=(16, 16), frames=4)
     train_step(Student(CLASSES, config), [torch.rand(2, 3, 4, 16, 16)])()
     return peak()
 
 
-def step_point(config: Config, streams: int, threads: int, repeats: int) -> Point:
+def step_point(config: Config, streams: int, repeats: int) -> Point:
     """Seconds and bytes of one training step: a student, or a network of several streams."""
-    before = warmed_up(threads)
+    before = warmed_up()
     names = NAMES[:streams]
     model = Student(CLASSES, config)
     if streams > 1:
@@ -124,9 +126,9 @@ def step_point(config: Config, streams: int, threads: int, repeats: int) -> Poin
     return seconds, peak() - before
 
 
-def epoch_point(config: Config, root: Path, count: int, threads: int) -> Point:
+def epoch_point(config: Config, root: Path, count: int) -> Point:
     """Seconds and bytes of one epoch over so many kept clips: loader, streams, steps."""
-    before = warmed_up(threads)
+    before = warmed_up()
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["ACTLUMOS_HOME"] = scratch
         run = replace(open_run("demo", data_root=root, out=f"{scratch}/run"), config=config)
@@ -135,8 +137,10 @@ def epoch_point(config: Config, root: Path, count: int, threads: int) -> Point:
         task = recipe.task(recipe.network(CLASSES, config), {"train": run.clips(few)}, run, {})
         task.epochs, task.validate = 1, None
         place = Path(scratch)
-        history = fit(task, config, seed=0, device=run.device, directory=place, key="growth")
-    return float(history["seconds"].sum()), peak() - before
+        started = time.process_time()
+        fit(task, config, seed=0, device=run.device, directory=place, key="growth")
+        seconds = time.process_time() - started
+    return seconds, peak() - before
 
 
 def exponent(values: Sequence[float], costs: Sequence[float]) -> float:
@@ -175,31 +179,31 @@ def variants(base: Config, quick: bool) -> dict[str, tuple[str, dict[float, tupl
     }  # fmt: skip
 
 
-def curves(base: Config, threads: int, quick: bool) -> dict[str, Any]:
+def curves(base: Config, quick: bool) -> dict[str, Any]:
     """All curves; see the top of this file."""
     found = {}
     for name, (label, points) in variants(base, quick).items():
         repeats = 1 if quick else 7
-        costs = [alone(step_point, *how, threads, repeats) for how in points.values()]
+        costs = [alone(step_point, *how, repeats) for how in points.values()]
         found[name] = curve(label, list(points), costs)
-    found["clips"] = epochs(base, threads, (1, 2) if quick else (1, 2, 4, 8))
+    found["clips"] = epochs(base, (1, 2) if quick else (1, 2, 4, 8))
     return found
 
 
-def epochs(base: Config, threads: int, per_action: Sequence[int]) -> dict[str, Any]:
+def epochs(base: Config, per_action: Sequence[int]) -> dict[str, Any]:
     """The curve of an epoch over rendered clips, so many of each action."""
     counts = {"train": max(per_action), "val": 1, "test": 1}
     base = base.with_(**{f"darkroom_{split}": count for split, count in counts.items()})
     clips = [CLASSES * count for count in per_action]
     with tempfile.TemporaryDirectory() as scratch:
         render(scratch, counts=counts, progress=False)
-        costs = [alone(epoch_point, base, Path(scratch), count, threads) for count in clips]
+        costs = [alone(epoch_point, base, Path(scratch), count) for count in clips]
     return curve("clips of an epoch", clips, costs)
 
 
-def stage_point(name: str, base: Config, threads: int) -> int:
+def stage_point(name: str, base: Config) -> int:
     """Bytes of three training steps of a stage, at its own batch size."""
-    before = warmed_up(threads)
+    before = warmed_up()
     run, recipe = open_run(base.profile), find(name)
     config = recipe.settings(base)
     torch.manual_seed(0)
@@ -221,14 +225,14 @@ def stage_point(name: str, base: Config, threads: int) -> int:
     return peak() - before
 
 
-def stages(base: Config, threads: int) -> dict[str, dict[str, int]]:
+def stages(base: Config) -> dict[str, dict[str, int]]:
     """Estimated and measured peak of every stage's training step, in bytes."""
     found = {}
     for name in STAGES:
         recipe = find(name)
         batch = recipe.batch_size(recipe.settings(base))
         estimate = training_footprint(recipe, base.with_(precision="fp32"), CLASSES).peak(batch)
-        found[name] = {"estimate": estimate, "measured": alone(stage_point, name, base, threads)}
+        found[name] = {"estimate": estimate, "measured": alone(stage_point, name, base)}
     return found
 
 
@@ -253,7 +257,7 @@ def shared_step(
         optimizer.step()
         optimizer.zero_grad()
 
-    seconds = seconds_of(step, repeats)
+    seconds = seconds_of(step, repeats, time.perf_counter)
     if rank == 0:
         results.put(seconds)
 
@@ -289,11 +293,12 @@ def show(name: str, found: dict[str, Any]) -> None:
     """Print one part."""
     print(f"\n{name}")
     if name == "processes":
+        turns = [round(ratio, 2) for ratio in found["ratios"]]
         print(f"  one {1e3 * found['one']:.0f} ms, two {1e3 * found['two']:.0f} ms, "
-              f"ratio {found['ratio']:.2f} {[round(ratio, 2) for ratio in found['ratios']]}")  # fmt: skip
+              f"ratio {found['ratio']:.2f} {turns}")  # fmt: skip
     for key, row in found.items() if name == "memory" else ():
-        print(f"  {key:8} estimate {row['estimate'] / 1e6:7.1f} MB, measured "
-              f"{row['measured'] / 1e6:7.1f} MB, {row['measured'] / row['estimate']:.2f}")  # fmt: skip
+        told, real = row["estimate"] / 1e6, row["measured"] / 1e6
+        print(f"  {key:8} estimate {told:7.1f} MB, measured {real:7.1f} MB, {real / told:.2f}")
     for key, row in found.items() if name == "curves" else ():
         points = zip(row["values"], row["seconds"], row["bytes"], strict=True)
         text = "  ".join(f"{v:g}: {1e3 * s:.0f} ms {b / 1e6:.0f} MB" for v, s, b in points)
@@ -304,21 +309,20 @@ def show(name: str, found: dict[str, Any]) -> None:
 def main() -> None:
     """Read the options, measure the three parts, write each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="tiny sizes, two points")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("growth.json"))
     options = parser.parse_args()
     base = profile("smoke" if options.quick else "demo", precision="fp32")
     results: dict[str, Any] = {
-        "machine": describe() | {"threads": options.threads},
+        "machine": describe() | {"threads": 1},
         "command": " ".join(["python benchmarks/growth.py", *sys.argv[1:]]),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "revision": _revision(),
     }
     parts: dict[str, Callable[[], Any]] = {
-        "memory": lambda: stages(base, options.threads),
+        "memory": lambda: stages(base),
         "processes": lambda: processes(base, options.quick),
-        "curves": lambda: curves(base, options.threads, options.quick),
+        "curves": lambda: curves(base, options.quick),
     }
     for name, part in parts.items():
         results[name] = part()

@@ -13,7 +13,6 @@ from matplotlib.ticker import NullLocator
 from actlumos.report.style import (
     BLUE,
     COLOURS,
-    COLUMN,
     GREY,
     INK,
     PAGE,

@@ -129,8 +129,9 @@ def row(name: str, machine: Machine, quick: bool) -> Row:
             repeats=1 if quick else 5,
             limit=1000 * seconds,
             clock=clock(device),
-            note=f"`{method}` of {frames} frames of {height} x {width}; peer: OpenCV and NumPy, frame "
-            f"by frame; limit: {'matrix products' if blurs else 'reading and writing the clip'}",
+            note=f"`{method}` of {frames} frames of {height} x {width}; peer: OpenCV and NumPy, "
+            "frame by frame; limit: "
+            f"{'matrix products' if blurs else 'reading and writing the clip'}",
         )
 
 
