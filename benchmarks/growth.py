@@ -9,8 +9,9 @@ Three parts, each printed and written as it is done:
                 over one setting at a time, and of an epoch over the number of clips, with the
                 exponent of each curve (a straight line through the logarithms: 1 is proportional)
     memory      the peak of a training step of every stage, measured, against `actlumos cost`
-    processes   a step of two processes (gloo, one thread each) against one process with two
-                threads, both of the same clips
+    processes   a step that two processes share (gloo, one thread each) against one process with
+                one thread, both of the same clips: time (at best 0.5) and the processors' work,
+                of both processes together (at best 1)
 
 Every point is measured in a process of its own. Memory is the highest resident size of that
 process, less what it had after a tiny step: so it holds weights, gradients, moments, activations
@@ -239,8 +240,8 @@ def stages(base: Config) -> dict[str, dict[str, int]]:
 def shared_step(
     results: Queue[Any], rank: int, port: int, processes: int, config: Config, repeats: int
 ) -> None:
-    """One of several processes that share a step; the two threads are divided among them."""
-    torch.set_num_threads(2 // processes)
+    """One of several processes that share a step; sends its seconds by the clock and of work."""
+    torch.set_num_threads(1)
     if processes > 1:
         os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
         os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(processes)}
@@ -257,13 +258,12 @@ def shared_step(
         optimizer.step()
         optimizer.zero_grad()
 
-    seconds = seconds_of(step, repeats, time.perf_counter)
-    if rank == 0:
-        results.put(seconds)
+    clocks = time.perf_counter, time.process_time
+    results.put([seconds_of(step, repeats, clock) for clock in clocks])
 
 
-def together(processes: int, config: Config, repeats: int) -> float:
-    """Seconds of a step that so many processes share."""
+def together(processes: int, config: Config, repeats: int) -> tuple[float, float]:
+    """Seconds of a step that so many processes share: by the clock, and of all processors."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -272,30 +272,30 @@ def together(processes: int, config: Config, repeats: int) -> float:
     started = [CONTEXT.Process(target=shared_step, args=each) for each in given]
     for process in started:
         process.start()
-    seconds = results.get(timeout=300)
+    clocks, work = zip(*(results.get(timeout=300) for _ in started), strict=True)
     for process in started:
         process.join()
-    return seconds
+    return max(clocks), sum(work)
 
 
 def processes(config: Config, quick: bool) -> dict[str, Any]:
-    """A step of one process with two threads and of two with one each, in turns."""
-    turns = [
-        (together(1, config, 1 if quick else 5), together(2, config, 1 if quick else 5))
-        for _ in range(1 if quick else 3)
-    ]
-    ratios = [two / one for one, two in turns]
-    one, two = (statistics.median(times) for times in zip(*turns, strict=True))
-    return {"one": one, "two": two, "ratio": statistics.median(ratios), "ratios": ratios}
+    """One process and two, in turns; the medians, and every turn's ratios."""
+    found: dict[str, list[float]] = {"one": [], "two": [], "time": [], "work": []}
+    for _ in range(1 if quick else 3):
+        one, two = (together(count, config, 1 if quick else 5) for count in (1, 2))
+        turn = one[0], two[0], two[0] / one[0], two[1] / one[1]
+        for values, value in zip(found.values(), turn, strict=True):
+            values.append(value)
+    medians = {name: statistics.median(values) for name, values in found.items()}
+    return medians | {"turns": {"time": found["time"], "work": found["work"]}}
 
 
 def show(name: str, found: dict[str, Any]) -> None:
     """Print one part."""
     print(f"\n{name}")
     if name == "processes":
-        turns = [round(ratio, 2) for ratio in found["ratios"]]
-        print(f"  one {1e3 * found['one']:.0f} ms, two {1e3 * found['two']:.0f} ms, "
-              f"ratio {found['ratio']:.2f} {turns}")  # fmt: skip
+        print(f"  one {1e3 * found['one']:.0f} ms, two {1e3 * found['two']:.0f} ms: "
+              f"{found['time']:.2f} of the time, {found['work']:.2f} of the work")  # fmt: skip
     for key, row in found.items() if name == "memory" else ():
         told, real = row["estimate"] / 1e6, row["measured"] / 1e6
         print(f"  {key:8} estimate {told:7.1f} MB, measured {real:7.1f} MB, {real / told:.2f}")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 from actlumos.report.style import (
     BLUE,
@@ -45,17 +45,26 @@ def roofline(
     left, right = min(points[:, 0].min(), ridge) / 2, 2 * max(points[:, 0].max(), ridge)
     axis.plot([left, ridge, right], [bandwidth * left, peak, peak], color=INK, linewidth=1.2)
     axis.text(right, 1.1 * peak, f"matrix product: {peak:.0f} GFLOP/s", ha="right", va="bottom")
-    axis.text(ridge / 4, bandwidth * ridge / 4, f"memory: {bandwidth:.0f} GB/s  ", ha="right",
+    axis.text(ridge / 3, bandwidth * ridge / 3, f"memory: {bandwidth:.0f} GB/s  ", ha="right",
               va="bottom")
     for (kind, layers), colour, marker in zip(kinds.items(), COLOURS, MARKERS, strict=False):
         axis.scatter(*np.array(layers).T, s=26, color=colour, marker=marker, label=kind,
                      edgecolor="white", linewidth=0.4, zorder=3)
     axis.set(xscale="log", yscale="log", xlabel="operations per byte that must move",
-             ylabel="GFLOP/s", xlim=(left, right), ylim=(points[:, 1].min() / 2, 2.5 * peak))
+             ylabel="GFLOP/s", xlim=(left, right),
+             ylim=(points[:, 1].min() / 2, 2 * max(peak, points[:, 1].max())))
+    for side in (axis.xaxis, axis.yaxis):
+        side.set_major_formatter(_plain)
+        side.set_minor_formatter(NullFormatter())
     axis.grid(color=PALE, linewidth=0.4)
     axis.set_axisbelow(True)
     figure.legend(loc="outside right center")
     return figure
+
+
+def _plain(value: float, _: int | None = None) -> str:
+    """A tick's label; powers of ten as formulas are switched off in this house."""
+    return f"{value:g}"
 
 
 @styled
@@ -108,11 +117,13 @@ def _growth(axis: Axes, curve: Mapping[str, Any]) -> None:
         label = f"{name}: exponent {curve[f'exponent_{key}']:.2f}"
         axis.plot(values, costs / costs[0], marker=marker, markersize=4, color=colour, label=label)
     axis.set(xscale="log", yscale="log", xlabel=curve["label"], ylabel="times the first point")
-    axis.set_xticks(values, [f"{value:g}" for value in values])
-    axis.xaxis.set_minor_locator(NullLocator())
-    axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axis.yaxis.set_minor_locator(NullLocator())
-    axis.legend(loc="upper left")
+    axis.set_xticks(values, [_plain(value) for value in values])
+    axis.yaxis.set_major_locator(LogLocator(base=2))
+    axis.yaxis.set_major_formatter(_plain)
+    for side in (axis.xaxis, axis.yaxis):
+        side.set_minor_locator(NullLocator())
+    axis.set_ylim(0.4, 1.3 * (values / values[0]).max())
+    axis.legend(loc="lower right")
 
 
 @styled
@@ -125,20 +136,23 @@ def ratio_bars(rows: Sequence[Mapping[str, Any]]) -> Figure:
     figure = new_figure(PAGE, 0.22 * len(rows) + 0.6)
     axis = figure.subplots()
     for place, row in enumerate(rows):
-        colour = BLUE if row["ratio"] >= 1 else VERMILION
+        faster = row["ratio"] >= 1
+        colour = BLUE if faster else VERMILION
         axis.plot([1, row["ratio"]], [place, place], color=colour, linewidth=3.5, alpha=0.35,
                   solid_capstyle="butt")
         axis.plot(row["spread"], [place, place], color=colour, linewidth=1)
         axis.plot(row["ratio"], place, "o", color=colour, markersize=4.5)
-        axis.annotate(f"{row['ratio']:.2f}", (row["ratio"], place), textcoords="offset points",
-                      xytext=(7 if row["ratio"] >= 1 else -7, 0), va="center",
-                      ha="left" if row["ratio"] >= 1 else "right")
+        end = max(row["ratio"], row["spread"][1]) if faster else min(row["ratio"], row["spread"][0])
+        axis.annotate(f"{row['ratio']:.2f}", (end, place), textcoords="offset points",
+                      xytext=(7 if faster else -7, 0), va="center",
+                      ha="left" if faster else "right")
     axis.axvline(1, color=INK, linewidth=0.8)
     ratios = [row["ratio"] for row in rows]
     axis.set(xscale="log", xlabel="times faster than the peer (1: equal)",
              xlim=(min(0.5, *ratios) / 2, 2 * max(2, *ratios)))
     axis.set_yticks(range(len(rows)), [row["name"] for row in rows])
-    axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.xaxis.set_major_formatter(_plain)
+    axis.xaxis.set_minor_formatter(NullFormatter())
     axis.invert_yaxis()
     axis.tick_params(axis="y", length=0)
     return figure
