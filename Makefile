@@ -15,9 +15,10 @@ TORCH_INDEX ?=
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo baselines smoke site test lab lock clean
+.PHONY: help venv demo baselines smoke site test bench lab lock clean
 
-# The notebooks of the method itself; 09 compares it with every other system (make baselines).
+# The notebooks of the method itself; 09 compares it with every other system (make baselines),
+# 11 measures speed (make smoke runs both).
 METHOD := 00,01,02,03,04,05,06,07,08
 
 help:  ## list the targets (plain command: make help)
@@ -51,6 +52,9 @@ test: venv  ## linters, import contracts, types and the whole test suite (.venv/
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/mypy
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+bench: venv  ## the speed table, ours and others in turns, some minutes (.venv/bin/python benchmarks/bench.py)
+	$(VENV)/bin/python benchmarks/bench.py
 
 lab: venv  ## open the notebooks in JupyterLab (.venv/bin/jupyter lab notebooks)
 	$(VENV)/bin/jupyter lab notebooks

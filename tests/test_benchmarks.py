@@ -23,17 +23,8 @@ def run(name: str, *options: str) -> None:
         torch.set_num_threads(threads)
 
 
-def test_retinex(capsys: pytest.CaptureFixture[str]) -> None:
-    run("retinex.py", "--frames=2", "--size=40", "--repeats=1", "--threads=2", "--eager")
-    printed = capsys.readouterr().out
-    assert float(re.search(r"difference from OpenCV, eager: (\S+)", printed)[1]) < 1e-4
-    assert re.search(r"(?m)^OpenCV +[\d.]+ ms per clip +1\.0 x OpenCV$", printed)
-    assert re.search(r"(?m)^eager +[\d.]+ ms per clip +[\d.]+ x OpenCV$", printed)
-    assert re.search(r"(?m)^demo batch \[.*\]: [\d.]+ ms eager$", printed)
-
-
 def test_training_step(capsys: pytest.CaptureFixture[str]) -> None:
-    run("training_step.py", "--profile=smoke", "--batch=2", "--repeats=1", "--threads=2")
+    run("training_step.py", "--profile=smoke", "--batch=2", "--repeats=1", "--threads=1")
     printed = capsys.readouterr().out
     assert re.search(r"(?m)^cpu +float32, contiguous +[\d.]+ ms per step +1\.00 x$", printed)
     assert re.search(r"(?m)^cpu +bfloat16, channels last +[\d.]+ ms per step +[\d.]+ x$", printed)

@@ -125,6 +125,15 @@ SAMPLES = {
     "family_tree": lambda: figures.family_tree(SYSTEMS),
     "block_diagram": lambda: figures.block_diagram(SYSTEMS[1]),
     "systems_vs_cost": lambda: figures.systems_vs_cost(systems()),
+    "roofline": lambda: figures.roofline(
+        {"over space": [(20.0, 60.0), (40.0, 90.0)], "ReLU": [(0.1, 2.0)]}, 110.0, 20.0),
+    "time_bars": lambda: figures.time_bars({"ReLU": 2.0, "convolution": 90.0}, what="a step"),
+    "growth_curves": lambda: figures.growth_curves({name: {
+        "label": name, "values": [1, 2, 4], "seconds": [1.0, 2.1, 4.0], "bytes": [7, 7, 7],
+        "exponent_seconds": 1.0, "exponent_bytes": 0.0} for name in ("frames", "clips")}),
+    "ratio_bars": lambda: figures.ratio_bars([
+        {"name": "slow", "ratio": 0.3, "spread": (0.2, 0.4)},
+        {"name": "fast", "ratio": 30.0, "spread": (28.0, 33.0)}]),
 }
 
 
@@ -181,7 +190,7 @@ def test_one_epoch_has_whole_ticks() -> None:
 
 @pytest.mark.parametrize("name", ["training_curves", "accuracy_vs_cost", "ablation_bars",
                                   "ssl_source_bars", "dff_weights_over_time", "family_tree",
-                                  "block_diagram"])
+                                  "block_diagram", "time_bars", "ratio_bars"])
 def test_direct_labels_do_not_overlap(name: str) -> None:
     figure = SAMPLES[name]()
     figure.draw_without_rendering()

@@ -12,7 +12,7 @@ from reproducing import reproduce
 from actlumos.report.figures import FIGURES, producer_of
 from actlumos.runtime.files import read_json
 
-NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("0*.ipynb"))
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 
 @pytest.fixture(scope="module")

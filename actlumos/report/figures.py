@@ -35,6 +35,7 @@ from actlumos.report.outcomes import (
     tsne_panels,
 )
 from actlumos.report.overview import method_overview
+from actlumos.report.speed import growth_curves, ratio_bars, roofline, time_bars
 from actlumos.report.style import as_pixels, save
 from actlumos.report.targets import soft_targets
 from actlumos.report.training import (
@@ -48,10 +49,11 @@ from actlumos.report.training import (
 __all__ = [
     "FIGURES", "Embedding", "Entry", "PairBatch", "ablation_bars", "accuracy_vs_cost", "as_pixels",
     "augmentation_views", "block_diagram", "clip_sheet", "confusion_matrix", "contrastive_pairs",
-    "dff_weights_over_time", "enhancement_rows", "family_tree", "frame_policies",
+    "dff_weights_over_time", "enhancement_rows", "family_tree", "frame_policies", "growth_curves",
     "intensity_histograms", "method_overview", "msr_against_opencv", "pair_masks", "producer_of",
-    "realism_sheet", "runtime_bars", "save", "soft_targets", "ssl_source_bars", "systems_vs_cost",
-    "tone_curves", "training_curves", "tsne_panels",
+    "ratio_bars", "realism_sheet", "roofline", "runtime_bars", "save", "soft_targets",
+    "ssl_source_bars", "systems_vs_cost", "time_bars", "tone_curves", "training_curves",
+    "tsne_panels",
 ]
 
 
@@ -105,6 +107,12 @@ FIGURES = {
         block_diagram, "A compared system as boxes; filled: shared weights, dashed: frozen."),
     "systems_vs_cost": Entry(
         systems_vs_cost, "Top-1 of our builds against cost; band: interval of one frame."),
+    "roofline": Entry(
+        roofline, "Rate of each layer under the limits of memory and arithmetic."),
+    "time_bars": Entry(time_bars, "Where the time of a training step goes."),
+    "growth_curves": Entry(
+        growth_curves, "Time and memory of training over each setting; dashed: proportional."),
+    "ratio_bars": Entry(ratio_bars, "How many times faster each part is than its peer."),
 }
 
 
