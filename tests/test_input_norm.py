@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from actlumos.models.input_norm import KINETICS_MEAN, KINETICS_STD, InputNorm
+from actlumos.models.input_norm import KINETICS_MEAN, KINETICS_STD, InputNorm, median_in_time
 
 
 def dark_clip(batch: int = 2) -> Tensor:
@@ -52,6 +52,19 @@ def test_motion_planes_by_hand() -> None:
         torch.testing.assert_close(step, change / spread, atol=1e-4, rtol=1e-4)
         middle = expected.sort(0).values[2]
         torch.testing.assert_close(moving, expected - middle, atol=1e-5, rtol=1e-5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 70), st.integers(1, 9), st.integers(0, 99))
+def test_the_median_in_time_is_torchs_with_and_without_ties(
+    frames: int, levels: int, seed: int
+) -> None:
+    random = torch.Generator().manual_seed(seed)
+    for clip in (
+        torch.rand(2, 1, frames, 3, 4, generator=random),
+        torch.randint(levels, (2, 1, frames, 3, 4), generator=random).float(),
+    ):
+        assert torch.equal(median_in_time(clip), clip.median(dim=2, keepdim=True).values)
 
 
 @pytest.mark.parametrize("kind", InputNorm.KINDS)

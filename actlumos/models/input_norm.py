@@ -8,6 +8,7 @@ is enhanced, so a fair dark baseline needs the same choice as the Retinex stream
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -82,8 +83,34 @@ def motion_planes(luma: Tensor) -> Tensor:
     step = torch.diff(grey, dim=2, prepend=grey[:, :, :1])
     # Without the floor a still clip's sensor noise would be amplified to full contrast.
     step = step / step.square().mean((1, 2, 3, 4), keepdim=True).sqrt().clamp_min(0.05)
-    moving = grey - grey.median(dim=2, keepdim=True).values
-    return torch.cat([grey, step, moving], dim=1)
+    return torch.cat([grey, step, grey - median_in_time(grey)], dim=1)
+
+
+def median_in_time(clip: Tensor) -> Tensor:
+    """`[B, C, T, H, W]` to its median over T, `[B, C, 1, H, W]`; the lower one if T is even.
+
+    The same values as `clip.median(dim=2)`, which sorts pixel by pixel and takes 20 times as long.
+    """
+    frames = list(clip.unbind(2))
+    for one, other in sorting_network(len(frames)):
+        low, high = frames[one], frames[other]
+        frames[one], frames[other] = torch.minimum(low, high), torch.maximum(low, high)
+    return frames[(len(frames) - 1) // 2].unsqueeze(2)
+
+
+@cache
+def sorting_network(n: int) -> tuple[tuple[int, int], ...]:
+    """Pairs of places that sort n values if each pair in turn is put in order.
+
+    Source: Batcher's merge exchange sort (Knuth, The Art of Computer Programming 3, 5.2.2 M).
+    """
+    pairs = []
+    powers = [2**i for i in reversed(range((n - 1).bit_length()))]
+    for power in powers:
+        rounds = [(power, 0), *((larger - power, power) for larger in powers if larger > power)]
+        for step, rest in rounds:
+            pairs += [(i, i + step) for i in range(n - step) if i & power == rest]
+    return tuple(pairs)
 
 
 def standardise(clip: Tensor) -> Tensor:

@@ -23,6 +23,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from actlumos.models.conv import FactorisedConv3d
+
 Midplanes = Literal["ig65m", "torchvision", "multiple16"]
 Norm = Callable[[int], nn.Module]
 
@@ -45,13 +47,6 @@ def midplanes(inputs: int, outputs: int, rule: Midplanes = "ig65m") -> int:
     return equal_weights
 
 
-def _conv(
-    inputs: int, outputs: int, kernel: tuple[int, int, int], stride: tuple[int, int, int]
-) -> nn.Conv3d:
-    padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
-    return nn.Conv3d(inputs, outputs, kernel, stride, padding, bias=False)
-
-
 def _factorised(
     planes: tuple[int, int, int],
     norm: Norm,
@@ -61,10 +56,10 @@ def _factorised(
     """1 x k x k with the spatial stride, norm, ReLU, 3 x 1 x 1 with the temporal stride."""
     (inputs, middle, outputs), (time, space) = planes, stride
     return [
-        _conv(inputs, middle, (1, kernel, kernel), (1, space, space)),
+        FactorisedConv3d(inputs, middle, (1, kernel, kernel), (1, space, space)),
         norm(middle),
         nn.ReLU(inplace=True),
-        _conv(middle, outputs, (3, 1, 1), (time, 1, 1)),
+        FactorisedConv3d(middle, outputs, (3, 1, 1), (time, 1, 1)),
     ]
 
 
@@ -102,7 +97,8 @@ class BasicBlock(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.downsample: nn.Sequential | None = None
         if stride != (1, 1) or inputs != outputs:
-            shortcut = _conv(inputs, outputs, (1, 1, 1), (stride[0], stride[1], stride[1]))
+            strides = (stride[0], stride[1], stride[1])
+            shortcut = FactorisedConv3d(inputs, outputs, (1, 1, 1), strides)
             self.downsample = nn.Sequential(shortcut, norm(outputs))
 
     def forward(self, clip: Tensor) -> Tensor:

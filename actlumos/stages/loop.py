@@ -73,7 +73,9 @@ def fit(
 
 def _adamw(model: nn.Module, config: Config) -> torch.optim.Optimizer:
     trained = [weight for weight in model.parameters() if weight.requires_grad]
-    return torch.optim.AdamW(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
+    return torch.optim.AdamW(
+        trained, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+    )
 
 
 @dataclass
