@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from copy import deepcopy
 from itertools import pairwise
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -31,25 +32,27 @@ class Core(nn.Module):
         return getattr(output, "logits", output)
 
 
-def split(model: nn.Module) -> tuple[nn.ModuleList, Core]:
+def split(model: nn.Module, streams: int) -> tuple[list[nn.Module], Core]:
     """A folded copy of a network in two parts: its input norms, one per stream, and the rest.
 
-    The norms stay in float32 wherever the rest runs. A difference of two frames of a dark clip
-    would be lost in fewer bits.
+    The norms can then stay in float32 wherever the rest runs: the difference of two frames of a
+    dark clip would be lost in fewer bits.
 
     Args:
-        model: a network of this kit: `norm`, or `norms` with one per stream, is applied first.
+        model: a network of this kit; it is not changed.
+        streams: how many clips it takes.
 
-    Raises:
-        ValueError: a network without either.
+    Returns:
+        No norms, and the whole network as the rest, where `norm` or `norms` is not the first thing
+        that happens to each clip.
     """
-    copy = folded(model)
+    copy: Any = folded(model)
     if hasattr(copy, "norm"):
-        norms, copy.norm = nn.ModuleList([copy.norm]), nn.Identity()
-    elif hasattr(copy, "norms"):
-        norms, copy.norms = copy.norms, nn.ModuleList(nn.Identity() for _ in copy.norms)
+        norms, copy.norm = [copy.norm], nn.Identity()
+    elif len(getattr(copy, "norms", ())) == streams and not getattr(copy, "enhancer", None):
+        norms, copy.norms = list(copy.norms), nn.ModuleList(nn.Identity() for _ in copy.norms)
     else:
-        raise ValueError(f"{type(model).__name__} has no input norm to run in front of an engine")
+        norms = []
     return norms, Core(copy)
 
 
