@@ -54,7 +54,7 @@ def chosen() -> dict[str, str]:
     """Versions that pyproject.toml chooses, extras included."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
-    return pins(project["dependencies"] + extras["test"] + extras["workflow"])
+    return pins(project["dependencies"] + extras["fast"] + extras["test"] + extras["workflow"])
 
 
 def test_constraints_hold_the_chosen_versions(chosen: dict[str, str]) -> None:

@@ -94,7 +94,7 @@ def stream(
         logits = torch.stack(outputs).mean(0)
         for probabilities in logits.softmax(1).cpu():
             start = next(number) * step
-            yield Window(start * seconds, (start + span) * seconds, probabilities)
+            yield Window(start * seconds, (start + span - 1) * seconds + 1 / fps, probabilities)
 
 
 def _shared_views(
