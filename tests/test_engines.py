@@ -49,8 +49,8 @@ def student(config: Config, seed: int = 0) -> Student:
 
 
 def needs(name: str) -> None:
-    if missing := engines._missing(name):
-        pytest.skip(f"needs {', '.join(missing)}: pip install -e '.[fast]'")
+    if lacking := engines.missing(name):
+        pytest.skip(f"needs {', '.join(lacking)}: pip install -e '.[fast]'")
 
 
 @pytest.mark.parametrize("norm", InputNorm.KINDS)

@@ -88,9 +88,9 @@ def build(
     if name == "torch":
         bfloat16 = bool(norms) and isinstance(model, Recogniser) and precision != "fp32"
         return Engine(name, norms, _in_torch(core, device, bfloat16), device)
-    if missing := _missing(name):
+    if lacking := missing(name):
         raise ValueError(
-            f"the engine {name} needs {', '.join(missing)}: pip install 'actlumos[fast]', or "
+            f"the engine {name} needs {', '.join(lacking)}: pip install 'actlumos[fast]', or "
             "choose the engine torch"
         )
     if not norms:
@@ -110,14 +110,14 @@ def example_clips(streams: tuple[str, ...], config: Config) -> tuple[Tensor, ...
     return test_streams(clip, streams, config)[0]
 
 
-def _missing(name: str) -> list[str]:
+def missing(name: str) -> list[str]:
     """Packages of an engine that are not installed."""
     return [package for package in PACKAGES[name] if not importlib.util.find_spec(package)]
 
 
 def _kept(norms: list[nn.Module], core: Core, example: Sequence[Tensor]) -> bool:
     """Whether the cache holds the converted network, for OpenVINO to read."""
-    if not norms or _missing("openvino"):
+    if not norms or missing("openvino"):
         return False
     from actlumos.evaluation.engines import converted
 
