@@ -24,14 +24,14 @@ METHOD := 00,01,02,03,04,05,06,07,08
 help:  ## list the targets (plain command: make help)
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-venv: $(STAMP)  ## install the pinned set into .venv (python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e ".[test,workflow,site]")
+venv: $(STAMP)  ## install the pinned set into .venv (python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e ".[fast,site,test,workflow]")
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; $(PYTHON) is " + sys.version.split()[0] + ". Name another with: make venv PYTHON=python3.12")'
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) has no venv module; on Debian and Ubuntu install the package python3-venv"; exit 1; }
 	@echo "Installing the pinned packages into $(VENV) (once; a few minutes and several GB on Linux)"
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --disable-pip-version-check --no-input $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -c constraints.txt -e ".[test,workflow,site]"
+	$(VENV)/bin/python -m pip install --disable-pip-version-check --no-input $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -c constraints.txt -e ".[fast,site,test,workflow]"
 	@touch $(STAMP)
 
 demo: venv  ## the method: train its models, make its figures, about 18 minutes on two cores (.venv/bin/python -m actlumos reproduce --profile demo --only 00,01,02,03,04,05,06,07,08)
@@ -59,9 +59,9 @@ bench: venv  ## the speed table, ours and others in turns, some minutes (.venv/b
 lab: venv  ## open the notebooks in JupyterLab (.venv/bin/jupyter lab notebooks)
 	$(VENV)/bin/jupyter lab notebooks
 
-lock:  ## write constraints.txt again after changing pyproject.toml (.venv/bin/pip install -U -e ".[test,workflow,site]" && .venv/bin/pip freeze)
+lock:  ## write constraints.txt again after changing pyproject.toml (.venv/bin/pip install -U -e ".[fast,site,test,workflow]" && .venv/bin/pip freeze)
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --upgrade --upgrade-strategy eager -e ".[test,workflow,site]"
+	$(VENV)/bin/python -m pip install --upgrade --upgrade-strategy eager -e ".[fast,site,test,workflow]"
 	sed -n '/^#/p' constraints.txt > constraints.tmp
 	$(VENV)/bin/python -m pip freeze --all --exclude pip --exclude-editable >> constraints.tmp
 	mv constraints.tmp constraints.txt

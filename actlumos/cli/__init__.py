@@ -54,6 +54,21 @@ arms, by what they train (what an arm needs is trained first):
 """
 
 
+ENGINES = ("torch", "onnx", "openvino", "openvino-int8")
+PREDICT_HELP = """\
+--stream gives a row for every window of a video. Each frame is decoded and prepared once, and
+memory does not grow with the video.
+
+engines: torch; onnx, openvino and openvino-int8 need pip install 'actlumos[fast]', convert the
+network once and keep it in the cache. openvino-int8 is made by `actlumos evaluate ARM --engine
+openvino-int8`, which knows the training clips. auto: openvino once it was made, else torch.
+
+examples:
+  actlumos predict a.mp4 b.mp4 --checkpoint runs/darkroom-demo-s0/ssl-kd/checkpoint.pt --top 3
+  actlumos predict long.mp4 --stream --json rows.json --checkpoint runs/NAME/ssl-kd/checkpoint.pt
+"""
+
+
 class _Parser(argparse.ArgumentParser):
     """Says what was wrong in one line instead of the whole usage."""
 
@@ -108,6 +123,9 @@ def _evaluate(commands: argparse._SubParsersAction) -> None:
         default="test",
         help="which clips (default: test)",
     )
+    parser.add_argument(
+        "--engine", choices=ENGINES, help="run it in this engine (default: as in training)"
+    )
     parser.add_argument("--on", default="", metavar="NAME", help="another data set to test on")
     parser.add_argument(
         "--on-root", default="", type=place, metavar="DIR", help="that data set's folder"
@@ -116,19 +134,26 @@ def _evaluate(commands: argparse._SubParsersAction) -> None:
 
 
 def _predict(commands: argparse._SubParsersAction) -> None:
-    parser = add_command(
-        commands,
-        "predict",
-        "name the action in videos",
-        "example:\n  actlumos predict a.mp4 b.mp4 "
-        "--checkpoint runs/darkroom-demo-s0/ssl-kd/checkpoint.pt --top 3",
-    )
+    parser = add_command(commands, "predict", "name the action in videos", PREDICT_HELP)
     parser.add_argument("videos", nargs="+", type=path, metavar="VIDEO", help="video files")
     parser.add_argument(
         "--checkpoint", required=True, type=path, metavar="PATH", help="a trained arm's weights"
     )
     parser.add_argument(
         "--top", type=positive, default=5, metavar="K", help="classes to print (default: 5)"
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("auto", *ENGINES),
+        default="auto",
+        help="what runs the network (default: auto)",
+    )
+    parser.add_argument("--stream", action="store_true", help="a row for every window of a video")
+    parser.add_argument(
+        "--hop", type=positive, metavar="N", help="frames between windows (default: half of one)"
+    )
+    parser.add_argument(
+        "--json", type=path, metavar="FILE", help="also write the rows with all probabilities"
     )
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import time
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,23 +15,23 @@ from torch import Tensor
 
 from actlumos.arms import own_name
 from actlumos.cli import baselines, cost, data
+from actlumos.cli import predict as predict_command
 from actlumos.cli import tables as tables_command
 from actlumos.cli.runs import open_run_of, settings_of
-from actlumos.config import Config, InputError, digest
-from actlumos.data.clips import Clips
-from actlumos.data.manifest import Clip, Manifest
-from actlumos.data.video import VideoError, probe
-from actlumos.evaluation.evaluate import check_finite, restrict, score
+from actlumos.config import Config, digest
+from actlumos.data.manifest import Manifest
+from actlumos.evaluation.engines import Engine, build, example_clips
 from actlumos.evaluation.evaluate import predict as logits_of
+from actlumos.evaluation.evaluate import restrict, score, test_views
 from actlumos.report import tables
 from actlumos.report.results import load_results
 from actlumos.runtime import distributed
-from actlumos.runtime.device import pick_device
 from actlumos.runtime.text import shown
 from actlumos.stages import datasets, ensure, find, load_checkpoint
+from actlumos.stages.recipe import Needed, Recipe
 from actlumos.stages.runs import Run, open_run
-from actlumos.views.streams import STORED
 
+CALIBRATION_CLIPS = 200
 CELL_TIMEOUT = {"smoke": 900, "demo": 3600, "paper": 14 * 24 * 3600}
 """Seconds after which a cell counts as hung: far above what each profile's longest cell takes."""
 
@@ -146,13 +145,38 @@ def evaluate(arguments: Namespace) -> None:
     if not recipe.sees_clips:
         raise ValueError(f"{name} has no test clips; its result.json has its figures")
     manifest = _shared(_clips_to_test(run, arguments), about["classes"])
-    clips = recipe.clips_of(run, manifest, {need: ensure(run, need) for need in recipe.support})
+    supported = {need: ensure(run, need) for need in recipe.support}
+    clips = recipe.clips_of(run, manifest, supported)
     logits, labels = logits_of(model, clips, recipe.streams, run.config)
+    if arguments.engine:
+        calibration = _calibration(run, recipe, supported)
+        engine = _engine(arguments.engine, model, about, calibration)
+        plain, (logits, _) = logits, logits_of(engine, clips, recipe.streams, run.config)
+        same = int((plain.argmax(1) == logits.argmax(1)).sum())
+        print(f"{engine.name}: the same class as the network itself for {same} of {len(plain)}")
     result = score(restrict(logits, about["classes"], manifest.classes), labels)
     print(_headline(f"{name} on {manifest.name}, {arguments.clips}", result))
     for name, row in zip(manifest.classes, np.asarray(result["confusion"]), strict=True):
         hits = row[manifest.classes.index(name)]
         print(f"  {shown(name):<20}{hits:>5} of {row.sum()}")
+
+
+def _engine(
+    name: str, model: Any, about: dict[str, Any], calibration: Iterator[tuple[Tensor, ...]]
+) -> Engine:
+    config: Config = about["config"]
+    example = example_clips(about["recipe"].streams, config)
+    return build(name, model, example, precision=config.precision, calibration=calibration)
+
+
+def _calibration(run: Run, recipe: Recipe, needed: Needed) -> Iterator[tuple[Tensor, ...]]:
+    """Clips from all over the run's training set, one at a time, as the network sees them."""
+    training = run.manifest.select("train")
+    step = max(1, len(training) // CALIBRATION_CLIPS)
+    some = replace(training, clips=training.clips[::step][:CALIBRATION_CLIPS])
+    clips = recipe.clips_of(run, some, needed)
+    for views, _ in test_views(clips, recipe.streams, run.config, torch.device("cpu")):
+        yield from zip(*(stream.split(1) for stream in views[0]), strict=True)
 
 
 def _clips_to_test(run: Run, arguments: Namespace) -> Manifest:
@@ -184,54 +208,6 @@ def _shared(manifest: Manifest, known: Sequence[str]) -> Manifest:
     return replace(manifest, classes=tuple(manifest.classes[i] for i in kept), clips=clips)
 
 
-def predict(arguments: Namespace) -> None:
-    """Print the most probable classes of each video.
-
-    Raises:
-        FileNotFoundError, ValueError: no checkpoint that can name actions.
-        InputError: videos that cannot be read, after all others.
-    """
-    model, about = load_checkpoint(arguments.checkpoint, pick_device())
-    if not about["recipe"].classifies:
-        raise ValueError(f"{arguments.checkpoint} is a pretraining: it has no classes to choose")
-    if behind := set(about["recipe"].streams) & set(STORED):
-        raise ValueError(f"{arguments.checkpoint} needs {', '.join(behind)} besides the frames")
-    unread = []
-    for video in arguments.videos:
-        try:
-            clips = _one_clip(video, about["config"])
-            logits, _ = logits_of(model, clips, about["recipe"].streams, about["config"])
-        except VideoError as error:
-            unread.append(str(error))
-        else:
-            _print_best(video, logits, about["classes"], arguments.top)
-    if unread:
-        raise InputError(*unread)
-
-
-def _print_best(video: Path, logits: Tensor, classes: Sequence[str], top: int) -> None:
-    check_finite(logits)
-    best = torch.softmax(logits[0], dim=0).topk(min(top, len(classes)))
-    print(shown(video))
-    for probability, index in zip(best.values.tolist(), best.indices.tolist(), strict=True):
-        print(f"  {100 * probability:5.1f} %  {shown(classes[index])}", flush=True)
-
-
-def _one_clip(video: Path, config: Config) -> Clips:
-    """A single file as the data set it is evaluated on, prepared like any other clip."""
-    info, video = probe(video), video.resolve()
-    clip = Clip(video.name, -1, video.stem, "test", info.frames, info.fps)
-    return Clips(
-        Manifest(video.name, video.parent, (), (clip,)),
-        frames=config.frames,
-        stride=config.stride,
-        short_clips=config.short_clips,
-        size=config.frame_size,
-        reader=config.reader,
-        resize=config.resize,
-    )
-
-
 def figures(arguments: Namespace) -> None:
     """Run the notebooks over a run that has results: what is trained is only read."""
     from actlumos import notebooks
@@ -250,7 +226,7 @@ COMMANDS: dict[str, Callable[[Namespace], None]] = {
     "data": data.data,
     "train": train,
     "evaluate": evaluate,
-    "predict": predict,
+    "predict": predict_command.predict,
     "figures": figures,
     "cost": cost.cost,
     "tables": tables_command.tables,

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -150,6 +151,19 @@ def _decoded(path: str | Path, needed: list[int]) -> dict[int, np.ndarray]:
             if seen > needed[-1]:
                 return kept
         raise past_the_end(path, needed[-1], seen, source.claim(seen)[0])
+
+
+@contextmanager
+def playing(path: str | Path, every: int = 1) -> Iterator[tuple[float, Iterator[np.ndarray]]]:
+    """Frames per second, and frames 0, `every`, 2 `every`, ... one after the other.
+
+    All of them are decoded; the others are not converted to RGB. None is kept.
+
+    Raises:
+        VideoError: the file is missing, or damaged at the frame that is reached.
+    """
+    with _source(path) as source:
+        yield source.fps, (source.picture(frame) for frame in islice(source, 0, None, every))
 
 
 class _Source(Protocol):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from actlumos.config import Config
 from actlumos.data.clips import Batch, Clips, loader, schedule
+from actlumos.evaluation.engines import Engine
 from actlumos.evaluation.stats import wilson
 from actlumos.runtime import distributed
 from actlumos.runtime.device import autocast, device_of
@@ -33,7 +34,7 @@ def _batches(clips: Clips, config: Config, first: int = 0, step: int = 1) -> Ite
 
 @torch.no_grad()
 def predict(
-    model: nn.Module, clips: Clips, streams: tuple[str, ...], config: Config
+    model: nn.Module | Engine, clips: Clips, streams: tuple[str, ...], config: Config
 ) -> tuple[Tensor, Tensor]:
     """Logits of every clip, in the order of the data set.
 
@@ -41,8 +42,8 @@ def predict(
     the logits of all: the same numbers as from one process.
 
     Args:
-        model: takes one float `[B, 3, T, h, w]` per stream; returns logits `[B, K]`, or something
-            with a `.logits`.
+        model: a network, or an engine of one: takes one float `[B, 3, T, h, w]` per stream; returns
+            logits `[B, K]`, or something with a `.logits`.
         clips: the clips; each is used once, at its middle. One that cannot be read ends the call
             or, where `clips` skips it, is absent from the result (N counts the others).
         streams: names for `actlumos.views.streams.make_streams`.
@@ -54,8 +55,7 @@ def predict(
     Raises:
         ValueError: no clip could be read.
     """
-    model.eval()
-    device = device_of(model)
+    device = model.device if isinstance(model, Engine) else device_of(model.eval())
     parts = []
     for batch in _batches(clips, config, distributed.rank(), distributed.world_size()):
         views = test_streams(batch.clip[:, 0].to(device), streams, config, config.test_crops)

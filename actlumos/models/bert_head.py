@@ -145,7 +145,7 @@ class BertHead(nn.Module):
                 f"{tokens.shape[1]} time steps given, this head has positions for {expected}: "
                 "build the model with the number of frames its clips have"
             )
-        tokens = torch.cat([self.cls.expand(len(tokens), -1, -1), tokens], dim=1)
+        tokens = torch.cat([self.cls.expand(tokens.shape[0], -1, -1), tokens], dim=1)
         tokens = self.dropout(tokens + self.positions)
         keep = self.draw_visible(tokens) if self.training and self.keep < 1 else None
         for layer in self.layers:

@@ -31,6 +31,15 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and torch.cpu._is_amx_tile_supported()
 
 
+def infers_in_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 makes a forward pass alone faster: also on CPUs with AVX512-BF16.
+
+    There it was 1.2 times (demo) and 2.1 times (paper profile) as fast as float32.
+    """
+    avx512 = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return avx512 or has_fast_bfloat16(device)
+
+
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
     """The context for a forward pass: bfloat16 autocast, or nothing.
 

@@ -1,0 +1,51 @@
+"""The rows of inference, at toy size: their names, and that ours and the peer do the same work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def infer(monkeypatch: pytest.MonkeyPatch):  # noqa: ANN201
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from rows import infer
+
+    return infer
+
+
+def test_ours_and_the_peer_of_the_stream_agree(infer, tmp_path: Path) -> None:
+    config = infer.profile("smoke")
+    film = tmp_path / "film.mp4"
+    infer.write_film(film, 45)
+    student = infer.student(config)
+    engine = infer.build("torch", student, infer.example_clips(("dark",), config))
+    hop = infer.default_hop(config)
+    ours = infer.streamed(film, engine, config, hop)
+    peer = infer.one_by_one(film, 45, engine, config, hop)
+    assert len(ours) == len(peer) == 2
+    torch.testing.assert_close(torch.stack(ours), torch.stack(peer), rtol=0, atol=0.02)
+
+
+def test_the_plain_network_is_the_student(infer) -> None:
+    config = infer.profile("smoke")
+    student = infer.student(config)
+    example = infer.example_clips(("dark",), config)
+    with torch.no_grad():
+        wanted = student(*example)
+    torch.testing.assert_close(infer.as_written(student)(*example), wanted, rtol=0, atol=1e-5)
+
+
+def test_rows_without_their_packages_are_left_out(
+    infer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(infer, "missing", lambda name: [] if name == "torch" else ["openvino"])
+    found = list(infer.rows(SimpleNamespace(gemm_bf16=1e9), quick=True))
+    assert [row.name for row in found] == ["infer_torch", "stream"]
+    assert all(row.ours > 0 and row.peer > 0 for row in found)
+    assert "infer_int8 is left out: openvino not installed" in capsys.readouterr().out
