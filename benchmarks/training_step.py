@@ -21,7 +21,7 @@ import torch
 from torch.nn import functional as F
 
 from actlumos.config import Config, profile
-from actlumos.runtime.device import autocast, channels_last
+from actlumos.runtime.device import autocast, channels_last, keep_freed_memory
 from actlumos.stages import find
 
 CLASSES = 11
@@ -43,7 +43,7 @@ def make_step(
     label = torch.arange(config.batch_size, device=device) % CLASSES
     if last:
         model, clip = channels_last(model), clip.to(memory_format=torch.channels_last_3d)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, fused=True)
 
     def step() -> None:
         with autocast(device, precision):
@@ -82,6 +82,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=10)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    keep_freed_memory()
     config = profile(options.profile)
     if options.batch:
         config = config.with_(batch_size=options.batch)

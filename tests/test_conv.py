@@ -81,9 +81,7 @@ def test_the_result_is_channels_last_without_a_copy_in_between() -> None:
         assert ours(clip).is_contiguous(memory_format=torch.channels_last_3d)
 
 
-@pytest.mark.parametrize(
-    ("kernel", "stride"), [((3, 3, 3), (1, 1, 1)), ((3, 1, 1), (1, 2, 2))]
-)
+@pytest.mark.parametrize(("kernel", "stride"), [((3, 3, 3), (1, 1, 1)), ((3, 1, 1), (1, 2, 2))])
 def test_refuses_what_is_not_factorised(kernel: tuple[int, ...], stride: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="over space or time, not both"):
         FactorisedConv3d(2, 2, kernel, stride)

@@ -25,7 +25,7 @@ from torch import nn
 from actlumos.config import Config
 from actlumos.data.clips import Batch, Clips, Request, loader, schedule
 from actlumos.runtime import distributed
-from actlumos.runtime.device import autocast, channels_last
+from actlumos.runtime.device import autocast, channels_last, keep_freed_memory
 from actlumos.stages.checkpoint import Checkpoint, State
 from actlumos.stages.task import Task
 
@@ -50,6 +50,7 @@ def fit(
     Raises:
         FloatingPointError: a loss or weight is not finite; `last.pt` keeps what was good.
     """
+    keep_freed_memory()
     model = channels_last(task.model.to(device))
     optimizer = _adamw(model, config)
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=5, factor=0.1)

@@ -1,0 +1,30 @@
+"""What the process keeps of freed memory."""
+
+from __future__ import annotations
+
+import platform
+
+import pytest
+import torch
+
+from actlumos.runtime import device
+
+resource = pytest.importorskip("resource")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's malloc is set")
+def test_freed_memory_is_used_again_instead_of_new_pages() -> None:
+    """40 MB is more than the 32 MB up to which glibc adapts by itself."""
+    device.keep_freed_memory()
+    torch.ones(10_000_000)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(3):
+        torch.ones(10_000_000)
+    pages = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    assert pages < 10_000_000 * 4 / resource.getpagesize()  # new pages would be three times that
+
+
+def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
+    monkeypatch.setattr(device.ctypes, "CDLL", lambda name: pytest.fail("called into it"))
+    device.keep_freed_memory()
