@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,9 +15,7 @@ BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 @pytest.fixture
 def infer(monkeypatch: pytest.MonkeyPatch):  # noqa: ANN201
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    from rows import infer
-
-    return infer
+    return import_module("rows.infer")
 
 
 def test_ours_and_the_peer_of_the_stream_agree(infer, tmp_path: Path) -> None:
