@@ -27,7 +27,8 @@ from actlumos.runtime.device import channels_last, device_of, infers_in_bfloat16
 from actlumos.views.streams import channels, test_streams
 
 ENGINES = ("torch", "onnx", "openvino", "openvino-int8")
-PACKAGES = {
+PACKAGES: dict[str, tuple[str, ...]] = {
+    "torch": (),
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "openvino": ("onnx", "onnxscript", "openvino"),
     "openvino-int8": ("onnx", "onnxscript", "openvino", "nncf"),
