@@ -103,7 +103,6 @@ def test_norms_that_are_not_the_first_step_stay_inside() -> None:
     assert not engine.norms
     with torch.no_grad():
         torch.testing.assert_close(engine(*clip), model(*clip), rtol=0, atol=1e-5)
-    needs("onnx")
     with pytest.raises(ValueError, match="in the engine torch only"):
         build("onnx", model, clips(config, 1))
 

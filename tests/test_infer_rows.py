@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+
+from actlumos.evaluation import engines
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
@@ -14,9 +17,7 @@ BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 @pytest.fixture
 def infer(monkeypatch: pytest.MonkeyPatch):  # noqa: ANN201
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    from rows import infer
-
-    return infer
+    return import_module("rows.infer")
 
 
 def test_ours_and_the_peer_of_the_stream_agree(infer, tmp_path: Path) -> None:
@@ -44,8 +45,9 @@ def test_the_plain_network_is_the_student(infer) -> None:
 def test_rows_without_their_packages_are_left_out(
     infer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(infer, "missing", lambda name: [] if name == "torch" else ["openvino"])
+    monkeypatch.setattr(engines.importlib.util, "find_spec", lambda package: None)
     found = list(infer.rows(SimpleNamespace(gemm_bf16=1e9), quick=True))
     assert [row.name for row in found] == ["infer_torch", "stream"]
     assert all(row.ours > 0 and row.peer > 0 for row in found)
-    assert "infer_int8 is left out: openvino not installed" in capsys.readouterr().out
+    told = "infer_int8 is left out: onnx, onnxscript, openvino, nncf not installed"
+    assert told in capsys.readouterr().out

@@ -33,9 +33,10 @@ def predict(arguments: argparse.Namespace) -> None:
     unread, rows = [], []
     for video in arguments.videos:
         try:
-            print(shown(video))
-            for window in _windows(video, engine, about, arguments):
+            for number, window in enumerate(_windows(video, engine, about, arguments)):
                 check_finite(window.probabilities[None])
+                if number == 0:
+                    print(shown(video))
                 _print(window, about["classes"], arguments)
                 rows += [_row(video, window, about["classes"])] if arguments.json else []
         except VideoError as error:

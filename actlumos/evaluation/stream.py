@@ -4,7 +4,12 @@ Each frame is decoded, resized, enhanced and cropped once, whatever the number o
 is in; windows run through the network in batches. Nothing after that is shared, because it would
 not be exact: the input norm standardises each clip as a whole, and each clip is padded in time at
 its own ends, so a frame's features differ from window to window. Memory holds one batch of
-windows, however long the video is.
+windows, however long the video is. A camera is a source without end:
+
+    camera = cv2.VideoCapture(0)
+    frames = iter(lambda: cv2.cvtColor(camera.read()[1], cv2.COLOR_BGR2RGB), None)
+    some = islice(frames, 0, None, every(config, hop))
+    for window in stream(engine, some, ("dark",), config, fps=30, hop=hop, batch=1): ...
 """
 
 from __future__ import annotations
@@ -62,11 +67,6 @@ def stream(
     same frames. A window that would reach past the end is left out, so the last `hop - 1` frames
     may be in none, and a video shorter than a window gives none at all.
 
-        camera = cv2.VideoCapture(0)
-        frames = iter(lambda: cv2.cvtColor(camera.read()[1], cv2.COLOR_BGR2RGB), None)
-        every_frame = islice(frames, 0, None, every(config, hop))
-        for window in stream(engine, every_frame, ("dark",), config, fps=30, hop=hop, batch=1): ...
-
     Args:
         engine: of a trained network, see `actlumos.evaluation.engines.build`.
         frames: uint8 `[H, W, 3]` RGB in order, all of one size, without end if need be: every
@@ -80,21 +80,24 @@ def stream(
     Raises:
         ValueError: stride 0 (frames from the whole of a video), or a hop or batch below 1.
     """
-    if config.stride < 1 or min(hop, batch) < 1:
-        raise ValueError(
-            f"stride {config.stride}, hop {hop}, batch {batch}: a sliding window needs 1 or more"
-        )
+    _check(config.stride, hop, batch)
     thinned = every(config, hop)
-    stride, step = config.stride // thinned, hop // thinned
+    stride, step, number = config.stride // thinned, hop // thinned, count()
     span = (config.frames - 1) * stride + 1
-    seconds, number = thinned / fps, count()
     prepare = partial(_prepared, streams=streams, config=config, device=engine.device)
     for views in _shared_views(frames, prepare, span, step, batch):
         outputs = [engine(*(_cut(view, span, stride, step) for view in crop)) for crop in views]
-        logits = torch.stack(outputs).mean(0)
-        for probabilities in logits.softmax(1).cpu():
-            start = next(number) * step
-            yield Window(start * seconds, (start + span - 1) * seconds + 1 / fps, probabilities)
+        for probabilities in torch.stack(outputs).mean(0).softmax(1).cpu():
+            start = next(number) * hop
+            end = start + (span - 1) * thinned + 1
+            yield Window(start / fps, end / fps, probabilities)
+
+
+def _check(stride: int, hop: int, batch: int) -> None:
+    if min(stride, hop, batch) < 1:
+        raise ValueError(
+            f"stride {stride}, hop {hop}, batch {batch}: a sliding window needs 1 or more"
+        )
 
 
 def _shared_views(

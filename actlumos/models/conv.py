@@ -53,10 +53,10 @@ class FactorisedConv3d(nn.Conv3d):
         clip = clip[:, :, :: self.stride[0]]
         frames = clip.transpose(1, 2).flatten(0, 1)
         padding = self.kernel_size[1] // 2, self.kernel_size[2] // 2
-        frames = F.conv2d(frames, self.weight.squeeze(2), None, self.stride[1:], padding)
+        frames = F.conv2d(frames, self.weight.squeeze(2), self.bias, self.stride[1:], padding)
         return frames.unflatten(0, (-1, clip.shape[2])).transpose(1, 2)
 
     def _over_time(self, clip: Tensor) -> Tensor:
         stride, padding = (self.stride[0], 1), (self.kernel_size[0] // 2, 0)
-        steps = F.conv2d(clip.flatten(3), self.weight.squeeze(4), None, stride, padding)
+        steps = F.conv2d(clip.flatten(3), self.weight.squeeze(4), self.bias, stride, padding)
         return steps.unflatten(3, clip.shape[3:])

@@ -13,7 +13,7 @@ engines that are not PyTorch's; their packages are the optional `actlumos[fast]`
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -27,7 +27,8 @@ from actlumos.runtime.device import channels_last, device_of, infers_in_bfloat16
 from actlumos.views.streams import channels, test_streams
 
 ENGINES = ("torch", "onnx", "openvino", "openvino-int8")
-PACKAGES = {
+PACKAGES: dict[str, tuple[str, ...]] = {
+    "torch": (),
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "openvino": ("onnx", "onnxscript", "openvino"),
     "openvino-int8": ("onnx", "onnxscript", "openvino", "nncf"),
@@ -88,19 +89,25 @@ def build(
     if name == "torch":
         bfloat16 = bool(norms) and isinstance(model, Recogniser) and precision != "fp32"
         return Engine(name, norms, _in_torch(core, device, bfloat16), device)
+    if not norms:
+        raise ValueError(f"a {type(model).__name__} runs in the engine torch only")
+    norms = [norm.cpu() for norm in norms]
+    every = chain([example], calibration)
+    clips = (_normalised(norms, [clip.cpu() for clip in one]) for one in every)
+    return Engine(name, norms, _converted(name, core.cpu(), clips, precision))
+
+
+def _converted(
+    name: str, core: Core, clips: Iterator[tuple[Tensor, ...]], precision: str
+) -> Callable[..., Tensor]:
     if lacking := missing(name):
         raise ValueError(
             f"the engine {name} needs {', '.join(lacking)}: pip install 'actlumos[fast]', or "
             "choose the engine torch"
         )
-    if not norms:
-        raise ValueError(f"a {type(model).__name__} runs in the engine torch only")
-    from actlumos.evaluation.engines import converted
+    from actlumos.evaluation.engines import converted  # its packages are optional
 
-    norms = [norm.cpu() for norm in norms]
-    every = chain([example], calibration)
-    clips = (_normalised(norms, [clip.cpu() for clip in one]) for one in every)
-    return Engine(name, norms, converted.convert(name, core.cpu(), clips, precision))
+    return converted.convert(name, core, clips, precision)
 
 
 def example_clips(streams: tuple[str, ...], config: Config) -> tuple[Tensor, ...]:

@@ -159,10 +159,12 @@ def _quantise(exported: Path, calibration: Sequence[Clips], path: Path) -> None:
 
 
 def _quantised(network: Any, calibration: Sequence[Clips]) -> Any:
-    """An OpenVINO network in int8, except for its first convolutions and the temporal head.
+    """An OpenVINO network in int8, except for the stem's convolutions and the temporal head.
 
-    Ranges are the least and the greatest value of all clips: NNCF's default, a mean over clips, cut
-    off what single clips need (agreement 95.6 instead of 98.2 % on the demo's student).
+    Measured with the demo's student (seed 0) on 338 clips that calibration had not seen, 250 of
+    them training and 88 validation clips, as the share with float32's class: ranges from the least
+    to the greatest value of all clips 98.2 %, NNCF's default, their mean over clips, 95.6 %; the
+    stem in float 98.5 %, its second convolution in int8 97.0 %.
     """
     import nncf
     from nncf.quantization.range_estimator import RangeEstimatorParametersSet
