@@ -62,7 +62,7 @@ def roofline(
     return figure
 
 
-def _plain(value: float, _: int | None = None) -> str:
+def _plain(value: float, position: float = 0) -> str:
     """A tick's label; powers of ten as formulas are switched off in this house."""
     return f"{value:g}"
 
