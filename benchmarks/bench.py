@@ -90,7 +90,7 @@ def begun(options: argparse.Namespace) -> dict[str, Any]:
         if {name: old[name] for name in here} != here:
             raise ValueError(f"{options.out} is of another machine or revision: leave out --resume")
         return old
-    size = 256 if options.quick else 1024
+    size = 128 if options.quick else 512
     return here | {
         "limits": asdict(measure(size, device=pick_device())),
         "command": " ".join(["python benchmarks/bench.py", *sys.argv[1:]]),

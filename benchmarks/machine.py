@@ -57,14 +57,14 @@ def clock(device: torch.device) -> Callable[[], float]:
     return waiting
 
 
-def measure(size: int = 1024, repeats: int = 15, device: torch.device | None = None) -> Machine:
+def measure(size: int = 512, repeats: int = 15, device: torch.device | None = None) -> Machine:
     """The limits of a device, the CPU with torch's present number of threads if none is given."""
     device = device or torch.device("cpu")
     return Machine(
         torch.get_num_threads(),
         _gemm(size, torch.float32, repeats, device),
         _gemm(size, torch.bfloat16, repeats, device),
-        _copy(16 * size * size, repeats, device),
+        _copy(64 * size * size, repeats, device),
         _gemm_int8(size, repeats, device),
         _conv(repeats, device),
         _decode(max(2, size // 8), repeats),
