@@ -90,7 +90,7 @@ def begun(options: argparse.Namespace) -> dict[str, Any]:
         if {name: old[name] for name in here} != here:
             raise ValueError(f"{options.out} is of another machine or revision: leave out --resume")
         return old
-    size = 256 if options.quick else 2048
+    size = 128 if options.quick else 512
     return here | {
         "limits": asdict(measure(size, device=pick_device())),
         "command": " ".join(["python benchmarks/bench.py", *sys.argv[1:]]),
@@ -132,7 +132,8 @@ def _below(results: dict[str, Any]) -> str:
     lines = [
         f"{machine['cpu']}, {machine['threads']} of {machine['cores']} cores, torch "
         f"{machine['torch']}, {results['date'][:10]}, revision {results['revision']}. Limits "
-        f"measured in the same run: matrix products {products} GFLOP/s (int8: GOP/s), memory "
+        f"measured in the same run: matrix products {products} GFLOP/s (int8: GOP/s), a 3 x 3 "
+        f"convolution {limits['conv_fp32'] / 1e9:.0f} GFLOP/s in fp32, memory "
         f"{limits['bandwidth'] / 1e9:.0f} GB/s, decoding {limits['decode']:.0f} frames/s of "
         "320 x 240 in one thread.",
         "",

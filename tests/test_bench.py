@@ -33,7 +33,7 @@ def made_up(*names: str, fails: str = "") -> Any:
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder for the results, and limits that take no time to measure."""
-    limits = bench.Machine(1, 1e11, 2e11, 1e10, None, 500.0)
+    limits = bench.Machine(1, 1e11, 2e11, 1e10, None, 2e11, 500.0)
     monkeypatch.setattr(bench, "measure", lambda *args, **kwargs: limits)
     (tmp_path / "README.md").write_text(f"above\n{bench.MARKS[0]}old\n{bench.MARKS[1]}\nbelow\n")
     return tmp_path / "results.json"
@@ -123,6 +123,6 @@ def test_enhancers_are_timed_after_their_results_were_compared(
 
 def test_the_machine_is_measured_and_named() -> None:
     found = machine.measure(64, 1)
-    rates = found.gemm_fp32, found.gemm_bf16, found.bandwidth, found.decode
+    rates = found.gemm_fp32, found.gemm_bf16, found.bandwidth, found.conv_fp32, found.decode
     assert min(rates) > 1 and found.threads == 1
     assert machine.describe().keys() >= {"cpu", "cores", "threads", "torch", "capability"}

@@ -35,7 +35,7 @@ def roofline(
 
     Args:
         kinds: kind of layer -> (operations per byte, GFLOP/s) of each layer; at most seven kinds.
-        peak: GFLOP/s of a large matrix product.
+        peak: GFLOP/s that arithmetic allows.
         bandwidth: GB/s of a large copy.
     """
     figure = new_figure(PAGE, 3.4)
@@ -44,11 +44,12 @@ def roofline(
     ridge = peak / bandwidth
     left, right = min(points[:, 0].min(), ridge) / 2, 2 * max(points[:, 0].max(), ridge)
     axis.plot([left, ridge, right], [bandwidth * left, peak, peak], color=INK, linewidth=1.2)
-    axis.text(right, 1.1 * peak, f"matrix product: {peak:.0f} GFLOP/s", ha="right", va="bottom")
+    axis.text(right, 1.1 * peak, f"arithmetic: {peak:.0f} GFLOP/s", ha="right", va="bottom")
     axis.text(ridge / 3, bandwidth * ridge / 3, f"memory: {bandwidth:.0f} GB/s  ", ha="right",
               va="bottom")
     for (kind, layers), colour, marker in zip(kinds.items(), COLOURS, MARKERS, strict=False):
-        axis.scatter(*np.array(layers).T, s=26, color=colour, marker=marker, label=kind,
+        intensity, rate = np.array(layers).T
+        axis.scatter(intensity, rate, s=26, color=colour, marker=marker, label=kind,
                      edgecolor="white", linewidth=0.4, zorder=3)
     axis.set(xscale="log", yscale="log", xlabel="operations per byte that must move",
              ylabel="GFLOP/s", xlim=(left, right),
@@ -62,7 +63,7 @@ def roofline(
     return figure
 
 
-def _plain(value: float, _: int | None = None) -> str:
+def _plain(value: float, position: float = 0) -> str:
     """A tick's label; powers of ten as formulas are switched off in this house."""
     return f"{value:g}"
 

@@ -126,7 +126,7 @@ def row(name: str, machine: Machine, quick: bool) -> Row:
             name,
             lambda: ours(clip),
             lambda: frame_by_frame(as_frames, peer),
-            repeats=1 if quick else 5,
+            repeats=1 if quick else 7 if blurs else 41,  # without a blur a turn is short
             limit=1000 * seconds,
             clock=clock(device),
             note=f"`{method}` of {frames} frames of {height} x {width}; peer: OpenCV and NumPy, "
