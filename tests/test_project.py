@@ -89,8 +89,8 @@ def modules_of(path: Path) -> Iterator[str]:
 
 
 def test_every_import_is_a_declared_dependency(chosen: dict[str, str]) -> None:
-    scripts = [path for folder in ("tests", "benchmarks") for path in (ROOT / folder).glob("*.py")]
-    ours = {"actlumos", "tests"} | {path.stem for path in scripts}
+    scripts = [path for folder in ("tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
+    ours = {"actlumos", "tests", "rows"} | {path.stem for path in scripts}
     files = [*SOURCES, *scripts, *NOTEBOOKS]
     used = {(name, path.name) for path in files for name in modules_of(path)}
     foreign = {(n, f) for n, f in used if n not in ours and n not in sys.stdlib_module_names}
