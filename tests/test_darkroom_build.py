@@ -24,12 +24,12 @@ from actlumos.darkroom.statistics import clip_statistics, recorded, summary
 from actlumos.data.manifest import Manifest, check_groups
 from actlumos.runtime.files import sha256
 
-COUNTS = {"train": 5, "val": 1, "test": 2}
+COUNTS = {"train": 8, "val": 1, "test": 2}
 
 
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
-    """88 clips on two processes."""
+    """121 clips on two processes."""
     return load("darkroom", tmp_path_factory.mktemp("darkroom"), COUNTS, workers=2, progress=False)
 
 
@@ -40,7 +40,7 @@ def few(tmp_path: Path) -> Manifest:
 
 
 def test_manifest_describes_the_files(rendered: Manifest) -> None:
-    assert rendered.classes == CLASSES and set(rendered.counts().values()) == {8}
+    assert rendered.classes == CLASSES and set(rendered.counts().values()) == {11}
     check_groups(rendered)
     for i in range(0, len(rendered), 9):
         clip, frames = rendered.clips[i], decode(rendered.path(i))
@@ -64,7 +64,7 @@ def test_background_frames_hold_no_figure_but_the_same_place(rendered: Manifest)
     "name, tolerance", [("luma", 0.15), ("red", 0.2), ("green", 0.2), ("blue", 0.2)]
 )
 def test_darkness_matches_the_real_clips(rendered: Manifest, name: str, tolerance: float) -> None:
-    """Quartiles; 88 clips in 8 places vary more than the whole set, which is within a tenth."""
+    """Quartiles; 121 clips in 11 places vary more than the whole set, which is within a tenth."""
     ours = _summary(rendered)[name][1:4]
     np.testing.assert_allclose(ours, recorded()[name][1:4], rtol=tolerance)
 
@@ -180,7 +180,7 @@ def kill_a_render(root: Path, script: Path, how: signal.Signals) -> dict[str, in
     # Workers inherit the pipe of the parent: it is at its end when the last of them has ended.
     with subprocess.Popen([sys.executable, script, root], stdout=subprocess.PIPE) as parent:
         assert parent.stdout
-        notes = root / "partial" / "darkroom-b-v4-s0"
+        notes = root / "partial" / "darkroom-b-v5-s0"
         deadline = time.monotonic() + 60
         while len(list(notes.glob("[!.]*.npz"))) < 2 and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -232,7 +232,7 @@ def test_what_killed_writes_left_is_removed_by_the_next_call(
     quick: list[str], tmp_path: Path
 ) -> None:
     build.render(tmp_path, counts={"train": 1}, **HERE)
-    clip, notes = tmp_path / quick[0], tmp_path / "partial" / "darkroom-b-v4-s0"
+    clip, notes = tmp_path / quick[0], tmp_path / "partial" / "darkroom-b-v5-s0"
     bright = worker.normal_light_path(tmp_path, quick[1])
     clip.unlink()
     notes.mkdir(parents=True)

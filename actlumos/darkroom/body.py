@@ -1,7 +1,4 @@
-"""One person: proportions and clothes drawn at random.
-
-Proportions follow the segment lengths of Drillis and Contini (1966), as fractions of stature.
-"""
+"""One person: shape and clothes drawn at random; the measures follow from the shape."""
 
 from __future__ import annotations
 
@@ -10,23 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from actlumos.darkroom.colour import Colour, as_colour
+from actlumos.darkroom.template import template
 
 SIDES = np.array([-1.0, 1.0])  # sign of x: left, right
+NECK = 0.035  # of the height: the neck's joint above the shoulders
+SOLE = 0.02  # metres
 
 
 @dataclass(frozen=True)
 class Body:
-    """A person's measures (metres) and surface colours (linear RGB albedo, 0..1)."""
+    """A person's shape, and surface colours (linear RGB albedo, 0..1). Lengths are in metres."""
 
-    height: float
-    girth: float  # factor on the thickness of trunk and limbs, 1 = average
-    thigh: float
-    shin: float
-    upper_arm: float
-    forearm: float
-    shoulder: float  # half the distance between the shoulders
-    hip: float  # half the distance between the hips
-    spine: float
+    vertices: np.ndarray  # [V, 3] of the bare body in the rest pose, on the floor
+    rest: dict[str, np.ndarray]  # the right side's joints in the rest pose, `[3]` each
     skin: Colour
     hair: Colour
     shirt: Colour
@@ -39,9 +32,55 @@ class Body:
     bag: bool
 
     @property
+    def height(self) -> float:
+        """Height of the bare body."""
+        return float(np.ptp(self.vertices[:, 1]))
+
+    @property
+    def thigh(self) -> float:
+        """Length from hip to knee."""
+        return self._length("hip", "knee")
+
+    @property
+    def shin(self) -> float:
+        """Length from knee to ankle."""
+        return self._length("knee", "ankle")
+
+    @property
+    def upper_arm(self) -> float:
+        """Length from shoulder to elbow."""
+        return self._length("shoulder", "elbow")
+
+    @property
+    def forearm(self) -> float:
+        """Length from elbow to wrist."""
+        return self._length("elbow", "wrist")
+
+    @property
+    def shoulder(self) -> float:
+        """Half the distance between the shoulders."""
+        return float(self.rest["shoulder"][0])
+
+    @property
+    def hip(self) -> float:
+        """Half the distance between the hips."""
+        return float(self.rest["hip"][0])
+
+    @property
+    def spine(self) -> float:
+        """Length from pelvis to neck, which is a little above the shoulders."""
+        return float(self.rest["shoulder"][1] - self.rest["hip"][1]) + NECK * self.height
+
+    @property
     def ankle(self) -> float:
-        """Height of the ankle joint above the floor."""
-        return 0.042 * self.height
+        """Height of the ankle joint above the floor, in shoes."""
+        return float(self.rest["ankle"][1]) + SOLE
+
+    @property
+    def foot(self) -> tuple[float, float]:
+        """How far the sole goes behind and before the ankle joint."""
+        sole = self.vertices[self.vertices[:, 1] < SOLE, 2] - self.rest["ankle"][2]
+        return float(-sole.min()), float(sole.max())
 
     @property
     def hip_height(self) -> float:
@@ -53,17 +92,23 @@ class Body:
         """Length of the arm from shoulder to wrist."""
         return self.upper_arm + self.forearm
 
+    def toe(self, forward: np.ndarray, down: np.ndarray) -> np.ndarray:
+        """The tip of the foot from its ankle; the unit vectors `[..., 3]` are those of the foot."""
+        return 0.105 * self.height * forward + 0.7 * self.ankle * down
+
+    def _length(self, start: str, end: str) -> float:
+        return float(np.linalg.norm(self.rest[end] - self.rest[start]))
+
 
 def sample_body(rng: np.random.Generator) -> Body:
     """Draw a person."""
-    height = float(np.clip(rng.normal(1.7, 0.085), 1.52, 1.9))
-    scale = height * rng.normal(1.0, 0.025, 7)
+    model = template()
+    shape = model.adults[rng.integers(len(model.adults))]
+    vertices, rest = model.vertices(shape), model.rest_joints(shape)
+    floor = np.array([0, vertices[:, 1].min(), 0])
     skin = np.array([0.46, 0.33, 0.26]) * rng.uniform(0.45, 1.25)
     return Body(
-        height=height, girth=float(np.clip(rng.normal(1.03, 0.12), 0.82, 1.35)),
-        thigh=0.245 * scale[0], shin=0.243 * scale[1],
-        upper_arm=0.178 * scale[2], forearm=0.152 * scale[3],
-        shoulder=0.112 * scale[4], hip=0.05 * scale[5], spine=0.288 * scale[6],
+        vertices=vertices - floor, rest={name: place - floor for name, place in rest.items()},
         skin=as_colour(skin), hair=_near_grey(rng, rng.uniform(0.015, 0.09), 0.1),
         shirt=_cloth(rng), trousers=_cloth(rng), shoes=_cloth(rng), mark=_cloth(rng),
         long_sleeves=bool(rng.random() < 0.5),

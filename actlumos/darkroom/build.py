@@ -39,7 +39,7 @@ from actlumos.darkroom.worker import (
 from actlumos.data.manifest import Clip, Manifest
 from actlumos.runtime.files import atomic_write, sha256, sweep
 
-VERSION = 4  # raise it when pixels change: older renders are then rendered again
+VERSION = 5  # raise it when pixels change: older renders are then rendered again
 COUNTS = {"darkroom": {"train": 50, "val": 8, "test": 30}, "darkroom-b": {"train": 25}}
 SERIAL = 3  # so few clips are rendered in this process: starting workers would take longer
 

@@ -84,7 +84,8 @@ def render_take(spec: ClipSpec) -> Take:
     spot, world, camera = _film(spec, t, body, motion)
     rng = spec.generator("things")
     still = surroundings(rng, spec.action, stage, spot)
-    moving = [figure(body, world), *_held(rng, spec.action, stage, motion, body, world)]
+    moving = figure(body, world, _fists(spec.action, stage, motion.main))
+    moving += _held(rng, spec.action, stage, motion, body, world)
     if spec.action == "push":
         moving += pushed(rng, motion, world, spot)
     return _compose(scene, camera, join(moving), join(still) if still else None, world)
@@ -125,6 +126,12 @@ def _held(
     return things
 
 
+def _fists(action: str, stage: Stage, main: int) -> tuple[bool, bool]:
+    """Which hands hold something (left, right): both while pouring, else at most the main one."""
+    holds = bool(stage.held) or action in ("drink", "pour")
+    return holds and (main == 0 or action == "pour"), holds and (main == 1 or action == "pour")
+
+
 def _compose(scene: Scene, camera: Camera, moving: Mesh, still: Mesh | None, world: Pose) -> Take:
     """For every frame: warp the panorama, darken the shadows, paint the person and the things."""
     view = panorama(camera)
@@ -162,8 +169,9 @@ def _painter(
         repeat = np.zeros(frames, int)
         glow = glow[repeat]
         surface = Mesh(
-            surface.quads[repeat], surface.albedo, surface.centres[repeat], surface.normals[repeat]
-        )
+            surface.quads[repeat], surface.albedo, surface.centres[repeat],
+            surface.normals[repeat], surface.facing[repeat],
+        )  # fmt: skip
     return Painter(surface, glow, *camera.project(surface.quads), camera.position)
 
 

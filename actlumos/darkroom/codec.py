@@ -31,7 +31,7 @@ def encode(path: Path, frames: np.ndarray, crf: int) -> None:
         stream = out.add_stream("libx264", rate=FPS)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt, stream.time_base = "yuv420p", Fraction(1, FPS)
-        stream.options = {"crf": str(crf), "preset": "veryfast", "tune": "grain"}
+        stream.options = {"crf": str(crf), "preset": "superfast", "tune": "grain"}
         stream.options |= {"x264-params": "threads=1:lookahead-threads=1:mbtree=0"}
         for frame in frames:
             picture = av.VideoFrame.from_ndarray(frame, format="rgb24")

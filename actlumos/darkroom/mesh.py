@@ -19,13 +19,15 @@ class Mesh:
     """F quadrilaterals over T frames; T is 1 for things that stand still. All arrays are float32.
 
     `quads` `[T, F, 4, 3]` are the corners, `albedo` `[F, 3]` is linear RGB, `centres` and outward
-    unit `normals` are `[T, F, 3]`.
+    unit `normals` are `[T, F, 3]`. `facing` `[T, F, 3]` are outward vectors of any length that are
+    perpendicular to the faces; they differ from `normals` where a surface is shaded smoothly.
     """
 
     quads: np.ndarray
     albedo: np.ndarray
     centres: np.ndarray
     normals: np.ndarray
+    facing: np.ndarray
 
 
 def mesh(quads: np.ndarray, albedo: np.ndarray, middle: np.ndarray) -> Mesh:
@@ -38,7 +40,7 @@ def mesh(quads: np.ndarray, albedo: np.ndarray, middle: np.ndarray) -> Mesh:
     outward = away[..., :1] * normals[..., :1] + away[..., 1:2] * normals[..., 1:2]
     outward += away[..., 2:] * normals[..., 2:]
     normals = np.where(outward < 0, -normals, normals)
-    return Mesh(quads, albedo.astype(np.float32), centres, normals)
+    return Mesh(quads, albedo.astype(np.float32), centres, normals, normals)
 
 
 def join(meshes: list[Mesh]) -> Mesh:
@@ -50,7 +52,9 @@ def join(meshes: list[Mesh]) -> Mesh:
         return np.concatenate([np.broadcast_to(p, (frames, *p.shape[1:])) for p in parts], 1)
 
     albedo = np.concatenate([m.albedo for m in meshes])
-    return Mesh(spread("quads"), albedo, spread("centres"), spread("normals"))
+    return Mesh(
+        spread("quads"), albedo, spread("centres"), spread("normals"), spread("facing")
+    )  # fmt: skip
 
 
 def tube(

@@ -55,9 +55,7 @@ class Painter:
             depth: of the corners, `[T, F, 4]`.
             position: of the camera, `[3]`.
         """
-        away = np.einsum(
-            "...i,...i", surface.centres - position.astype(np.float32), surface.normals
-        )
+        away = np.einsum("...i,...i", surface.centres - position.astype(np.float32), surface.facing)
         near = np.minimum(
             np.minimum(depth[..., 0], depth[..., 1]), np.minimum(depth[..., 2], depth[..., 3])
         )

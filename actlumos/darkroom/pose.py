@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from actlumos.darkroom.body import SIDES, Body
+from actlumos.darkroom.body import NECK, SIDES, Body
 from actlumos.darkroom.geometry import orientation, turn, two_bones, unit, yaw_matrix
 from actlumos.darkroom.motion import Motion
 
@@ -99,7 +99,7 @@ def _frames(motion: Motion) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _arm(body: Body, motion: Motion, chest: np.ndarray, neck: np.ndarray, k: int) -> _Arm:
     """Arm `k`; its wrist follows `motion.hand`, `motion.reach`, or a mixture of both."""
-    offset = np.array([SIDES[k] * body.shoulder, -0.035 * body.height, 0.0])
+    offset = np.array([SIDES[k] * body.shoulder, -NECK * body.height, 0.0])
     shoulder = neck + turn(chest, np.broadcast_to(offset, neck.shape))
     free = shoulder + turn(chest, motion.hand[:, k])
     mix = motion.reaching[:, k, None]
@@ -118,9 +118,21 @@ def _leg(body: Body, motion: Motion, pelvis: np.ndarray, k: int) -> _Leg:
     hip = motion.pelvis + turn(pelvis, np.broadcast_to(offset, motion.pelvis.shape))
     foot = yaw_matrix(motion.foot_yaw[:, k])
     hint = np.broadcast_to(np.array([SIDES[k] * motion.knees_out, 0.12, 1.0]), hip.shape)
-    knee, ankle, axis = two_bones(hip, motion.feet[:, k], body.thigh, body.shin, turn(foot, hint))
-    pitch = motion.foot_pitch[:, k]
+    target = np.maximum(motion.feet[:, k], [-np.inf, body.ankle, -np.inf])
+    knee, ankle, axis = two_bones(hip, target, body.thigh, body.shin, turn(foot, hint))
+    heel, front = body.foot
+    pitch = np.clip(
+        motion.foot_pitch[:, k], -_tilt(body, ankle, heel), _tilt(body, ankle, front)
+    )  # fmt: skip
     forward = np.stack([0 * pitch, -np.sin(pitch), np.cos(pitch)], -1)
     down = np.stack([0 * pitch, -np.cos(pitch), -np.sin(pitch)], -1)
-    toe = ankle + turn(foot, 0.105 * body.height * forward + 0.7 * body.ankle * down)
+    toe = ankle + turn(foot, body.toe(forward, down))
     return _Leg(hip, knee, ankle, toe, unit(axis))
+
+
+def _tilt(body: Body, ankle: np.ndarray, reach: float) -> np.ndarray:
+    """How far a foot may tilt, `[T]` radians, until the sole's end, `reach` metres before or behind
+    the ankle `[T, 3]`, touches the floor."""
+    radius = np.hypot(reach, body.ankle)
+    sine = np.minimum(ankle[:, 1] / radius, 1)
+    return np.maximum(np.arcsin(sine) - np.arctan2(body.ankle, reach), 0)

@@ -65,7 +65,7 @@ class ChannelCache(ClipCache):
             self.directory, self.size, reader=self.reader, resize=self.resize
         )
         if source.holds(manifest, index):
-            frames = mapped(source.file(manifest, index))
+            frames = mapped(source.file(manifest, index)).copy()
         else:
             whole = self.read(manifest.path(index), manifest.clips[index].frames)
             frames = resize_frames(whole, self.size, self.resize)
