@@ -7,20 +7,18 @@
 
 A row is measured in one process, ours and the peer in turns (`pairs.py`). Rows are in the modules
 of `rows/`. Each is written to `results.json` as soon as it is there; at the end the table goes
-into README.md beside it. A row that fails says why and ends its module, the other modules go on,
-and the exit code is 1.
+into README.md beside it. A row that fails says why, the others go on, and the exit code is 1.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import cv2
@@ -30,52 +28,29 @@ from pairs import Row
 
 from actlumos.runtime.device import pick_device
 from actlumos.runtime.files import atomic_write, read_json, write_json
-from actlumos.stages.results import _revision
+from actlumos.stages.results import revision
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results.json"
 MARKS = "<!-- table of results.json -->\n", "<!-- end of the table -->"
 
 
-def modules() -> list[ModuleType]:
-    """The modules of `rows/`, by name."""
+def all_rows() -> dict[str, Callable[[Machine, bool], Row | None]]:
+    """What measures each row, from the modules of `rows/`."""
     found = sorted((HERE / "rows").glob("[a-z]*.py"))
-    return [import_module(f"rows.{path.stem}") for path in found]
+    modules = [import_module(f"rows.{path.stem}") for path in found]
+    return {name: measures for module in modules for name, measures in module.ROWS.items()}
 
 
-def chosen(only: Sequence[str], known: Sequence[str]) -> set[str]:
-    """The rows to measure: those of `only`, or all.
+def chosen(only: Sequence[str], known: Collection[str]) -> list[str]:
+    """The rows to measure, in order: those of `only`, or all.
 
     Raises:
         ValueError: one of them is unknown.
     """
     if unknown := sorted(set(only) - set(known)):
         raise ValueError(f"no row {', '.join(unknown)}: choose of {', '.join(known)}")
-    return set(only or known)
-
-
-def measured(
-    module: ModuleType, machine: Machine, quick: bool, wanted: set[str]
-) -> Iterator[Row | str]:
-    """The wanted rows of a module; a text where one failed, which ends the module.
-
-    A module measures its rows in order, so those before a wanted one are measured too.
-    """
-    names = [name for name in module.NAMES if name in wanted]
-    if not names:
-        return
-    rest = list(module.NAMES)
-    try:
-        for row in module.rows(machine, quick):
-            rest.remove(row.name)
-            if row.name in wanted:
-                yield row
-            if not wanted & set(rest):
-                return
-    except Exception as error:  # whatever it is, the other modules go on
-        left = [name for name in rest[1:] if name in wanted]
-        also = f"; not measured after it: {', '.join(left)}" if left else ""
-        yield f"{rest[0]} failed: {type(error).__name__}: {error}{also}"
+    return [name for name in known if name in only or not only]
 
 
 def begun(options: argparse.Namespace) -> dict[str, Any]:
@@ -84,7 +59,7 @@ def begun(options: argparse.Namespace) -> dict[str, Any]:
     Raises:
         ValueError: the stopped run was of another machine or revision.
     """
-    here = {"machine": describe(), "revision": _revision()}
+    here = {"machine": describe(), "revision": revision()}
     if options.resume:
         old = read_json(options.out)
         if {name: old[name] for name in here} != here:
@@ -150,20 +125,24 @@ def into_readme(text: str, results: dict[str, Any]) -> str:
 
 def run(options: argparse.Namespace) -> list[str]:
     """Measure and print, write where all rows are meant; returns what failed, as text."""
-    wanted = chosen(options.only, [name for module in modules() for name in module.NAMES])
+    measures = all_rows()
+    wanted = chosen(options.only, measures)
     results, failed = begun(options), []
-    wanted -= {row["name"] for row in results["rows"]}
-    writes = not (options.only or options.quick)
-    for module in modules():
-        for row in measured(module, Machine(**results["limits"]), options.quick, wanted):
-            if isinstance(row, str):
-                failed.append(row)
-                print(row, file=sys.stderr, flush=True)
-                continue
+    machine, writes = Machine(**results["limits"]), not (options.only or options.quick)
+    for name in wanted:
+        if any(row["name"] == name for row in results["rows"]):
+            continue
+        try:
+            row = measures[name](machine, options.quick)
+        except Exception as error:  # whatever it is, the other rows go on
+            failed.append(f"{name} failed: {type(error).__name__}: {error}")
+            print(failed[-1], file=sys.stderr, flush=True)
+            continue
+        if row:
             results["rows"].append(asdict(row))
             print(f"{row.name}: {row.ratio:.2f} x", flush=True)
-            if writes:
-                write_json(options.out, results)
+        if row and writes:
+            write_json(options.out, results)
     print(f"\n{table(results)}")
     if writes:
         write_readme(options.out.with_name("README.md"), results)

@@ -36,7 +36,7 @@ from actlumos.stages import find
 from actlumos.stages.datasets import load_manifest
 from actlumos.stages.loop import fit
 from actlumos.stages.memory import training_footprint
-from actlumos.stages.results import _revision
+from actlumos.stages.results import revision
 from actlumos.stages.runs import Run, open_run
 from actlumos.views import enhance
 from actlumos.views.streams import test_streams
@@ -102,7 +102,7 @@ def about(options: argparse.Namespace) -> dict[str, Any]:
         "machine": describe(),
         "command": " ".join(["python benchmarks/gpu.py", *sys.argv[1:]]),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "revision": _revision(),
+        "revision": revision(),
         "quick": options.quick,
     }
 

@@ -54,7 +54,7 @@ from actlumos.runtime.files import write_json
 from actlumos.stages import find
 from actlumos.stages.loop import fit
 from actlumos.stages.memory import training_footprint
-from actlumos.stages.results import _revision
+from actlumos.stages.results import revision
 from actlumos.stages.runs import open_run
 
 CLASSES = 11
@@ -317,7 +317,7 @@ def main() -> None:
         "machine": describe() | {"threads": 1},
         "command": " ".join(["python benchmarks/growth.py", *sys.argv[1:]]),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "revision": _revision(),
+        "revision": revision(),
     }
     parts: dict[str, Callable[[], Any]] = {
         "memory": lambda: stages(base),

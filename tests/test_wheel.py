@@ -52,10 +52,10 @@ def run(installed: Path, *arguments: str) -> str:
 
 
 def test_every_file_of_the_package_is_in_the_wheel(installed: Path) -> None:
-    """By name and content, data files (CSV, JSON) and all."""
+    """By name and content, data files (CSV, JSON, the body and its notice) and all."""
     ours = {p.relative_to(ROOT) for p in (ROOT / "actlumos").rglob("*") if p.is_file()}
     ours = {path for path in ours if "__pycache__" not in path.parts}
-    assert {path.suffix for path in ours} == {".py", ".csv", ".json"}
+    assert {path.suffix for path in ours} == {".py", ".csv", ".json", ".npz", ".md"}
     theirs = {p.relative_to(installed) for p in (installed / "actlumos").rglob("*") if p.is_file()}
     assert ours == theirs
     assert all((ROOT / path).read_bytes() == (installed / path).read_bytes() for path in ours)

@@ -21,7 +21,7 @@ def provenance(run: Run) -> dict[str, Any]:
     """What is recorded with a result: versions, revision, machine, data."""
     return {
         "versions": {"python": platform.python_version()} | {p: version(p) for p in _PACKAGES},
-        "revision": _revision(),
+        "revision": revision(),
         "device": str(run.device),
         "processor": f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads",
         "dataset": run.dataset,
@@ -31,7 +31,7 @@ def provenance(run: Run) -> dict[str, Any]:
     }
 
 
-def _revision() -> str:
+def revision() -> str:
     """Git revision of the checkout, with `+` where files differ from it; `unknown` outside one."""
     here = Path(__file__).resolve().parent
     git = ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--abbrev=12"]

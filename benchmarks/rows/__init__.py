@@ -1,5 +1,6 @@
 """The rows of `make bench`, one module per subject.
 
-Each module has `NAMES`, the names of its rows in order, and `rows(machine, quick)`, which yields
-them; `quick` is a size at which the whole bench takes seconds and its figures mean nothing.
+Each module has `ROWS`: for every row's name the function that measures it, given the machine's
+limits and `quick`, a size at which the whole bench takes seconds and its figures mean nothing.
+It returns None, and says why, where the row cannot be measured here.
 """

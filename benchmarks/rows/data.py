@@ -6,8 +6,7 @@ The clips are rendered for it (`darkroom`, 160 x 120 pixels). Everything runs in
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import cv2
@@ -28,20 +27,20 @@ from actlumos.data.manifest import Manifest
 from actlumos.data.readers import reader
 from actlumos.data.video import resize_frames, sample_indices
 
-NAMES = ("render", "decode", "cache_epoch")
 WINDOW = 64  # frames of a decoded clip, as in the paper
 
 
-def rows(machine: Machine, quick: bool) -> Iterator[Row]:
-    """The three rows; with `quick`, of a few clips."""
-    repeats = 1 if quick else 7
-    cv2.setNumThreads(1)
-    with tempfile.TemporaryDirectory() as folder:
-        yield render_row(Path(folder), 1 if quick else 12, repeats)
-        counts = {"val": 1} if quick else {"train": 8}
-        listed = load("darkroom", Path(folder) / "clips", counts, progress=False)
-        yield decode_row(listed, repeats)
-        yield epoch_row(listed, Path(folder), machine, repeats)
+@cache
+def scratch() -> tempfile.TemporaryDirectory[str]:
+    """A folder that is deleted at the end of the process."""
+    return tempfile.TemporaryDirectory()
+
+
+@cache
+def rendered(quick: bool) -> Manifest:
+    """The clips that are decoded and loaded: eight of each class, or one."""
+    counts = {"val": 1} if quick else {"train": 8}
+    return load("darkroom", Path(scratch().name) / "clips", counts, progress=False)
 
 
 def capture_step_by_step(
@@ -83,8 +82,10 @@ def write_step_by_step(spec: ClipSpec, root: Path) -> np.ndarray:
     return dark
 
 
-def render_row(folder: Path, clips: int, repeats: int) -> Row:
+def render_row(machine: Machine, quick: bool) -> Row:
     """Render and write clips; what is possible at most: their encoder alone."""
+    cv2.setNumThreads(1)
+    folder, clips, repeats = Path(scratch().name) / "render", 1 if quick else 12, _repeats(quick)
     specs = plan("darkroom", {"train": 50}, 0)[:: 550 // clips][:clips]
     rendered = [render_clip(spec) for spec in specs]
 
@@ -95,7 +96,7 @@ def render_row(folder: Path, clips: int, repeats: int) -> Row:
     alone = compare("encoder", encoded, encoded, repeats=repeats, note="", unit="clips/s",
                     clips=clips)  # fmt: skip
     return compare(
-        NAMES[0], lambda: [write_dark(spec, folder / "ours", "key") for spec in specs],
+        "render", lambda: [write_dark(spec, folder / "ours", "key") for spec in specs],
         lambda: [write_step_by_step(spec, folder / "peer") for spec in specs],
         repeats=repeats, unit="clips/s", clips=clips, limit=alone.ours,
         note="a darkroom clip to its file, one core; peer: the sensor with a new array for each "
@@ -108,8 +109,13 @@ def decord_alone(path: Path, indices: np.ndarray, frames: int) -> np.ndarray:
     return decord.VideoReader(str(path), num_threads=1).get_batch(indices).asnumpy()
 
 
-def decode_row(listed: Manifest, repeats: int) -> Row:
+def _repeats(quick: bool) -> int:
+    return 1 if quick else 7
+
+
+def decode_row(machine: Machine, quick: bool) -> Row:
     """64 frames at a random start of every clip."""
+    listed = rendered(quick)
     rng = np.random.default_rng(0)
     starts = [int(rng.integers(max(clip.frames - WINDOW, 0) + 1)) for clip in listed.clips]
     wanted = [
@@ -117,9 +123,9 @@ def decode_row(listed: Manifest, repeats: int) -> Row:
         for i, (start, clip) in enumerate(zip(starts, listed.clips, strict=True))
     ]
     return compare(
-        NAMES[1], lambda: [reader("pyav")(*each) for each in wanted],
+        "decode", lambda: [reader("pyav")(*each) for each in wanted],
         lambda: [decord_alone(*each) for each in wanted],
-        repeats=repeats, unit="clips/s", clips=len(wanted),
+        repeats=_repeats(quick), unit="clips/s", clips=len(wanted),
         note=f"{WINDOW} frames of a 160 x 120 clip; peer: decord 0.6.0 without checks, its colours "
         "from FFmpeg's fast converter",
     )  # fmt: skip
@@ -164,20 +170,23 @@ def from_jpgs(
     return epoch
 
 
-def epoch_row(listed: Manifest, folder: Path, machine: Machine, repeats: int) -> Row:
+def epoch_row(machine: Machine, quick: bool) -> Row:
     """An epoch of the demo's clips from the cache, from videos, and from pictures."""
-    config = profile("demo")
-    cache = build_cache(listed, config.frame_size, folder / "cache")
+    cv2.setNumThreads(1)
+    config, listed, folder = profile("demo"), rendered(quick), Path(scratch().name) / "epoch"
+    store = build_cache(listed, config.frame_size, folder / "cache")
     batches = schedule(len(listed), 16, seed=0, epoch=0, shuffle=True)
-    kept = sum(file.stat().st_size for file in cache.directory.rglob("*.npy"))
+    kept = sum(file.stat().st_size for file in store.directory.rglob("*.npy"))
     drawn = write_jpgs(listed, folder / "jpg")
     videos = sum(listed.path(number).stat().st_size for number in range(len(listed)))
-    epoch = partial(_drain, clips_of(config, listed, cache), batches)
-    again = partial(compare, ours=epoch, unit="clips/s", clips=len(listed), repeats=repeats)
+    epoch = partial(_drain, clips_of(config, listed, store), batches)
+    again = partial(
+        compare, ours=epoch, unit="clips/s", clips=len(listed), repeats=_repeats(quick)
+    )
     decoded = again("", peer=partial(_drain, clips_of(config, listed), batches), note="")
     clip = 3 * config.frames * config.frame_size[0] * config.frame_size[1]
     return again(
-        NAMES[2], peer=lambda: from_jpgs(listed, folder / "jpg", config, batches),
+        "cache_epoch", peer=lambda: from_jpgs(listed, folder / "jpg", config, batches),
         limit=machine.bandwidth / (2 * clip),
         note=f"loading the demo's clips, {kept / 1e6:.0f} MB kept; peer: jpg frames with cv2, "
         f"{drawn / 1e6:.0f} MB; decoding each time {decoded.peer:.0f} clips/s, "
@@ -188,3 +197,6 @@ def epoch_row(listed: Manifest, folder: Path, machine: Machine, repeats: int) ->
 def _drain(clips: Clips, batches: list[list[Request]]) -> None:
     for _ in loader(clips, batches):
         pass
+
+
+ROWS = {"render": render_row, "decode": decode_row, "cache_epoch": epoch_row}

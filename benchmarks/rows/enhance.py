@@ -6,7 +6,7 @@ and end with floats in 0..1; before the clock starts, their results are compared
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import cv2
@@ -93,17 +93,10 @@ _SIZES = {
         for method in ("gamma", "histogram", "ssr", "msrcr", "sci")
     },
 }
-NAMES = tuple(_SIZES)
-
-
-def rows(machine: Machine, quick: bool) -> Iterator[Row]:
-    """Multi-scale Retinex at two sizes, then every other enhancement."""
-    for name in NAMES:
-        yield row(name, machine, quick)
 
 
 def row(name: str, machine: Machine, quick: bool) -> Row:
-    """One row of `NAMES`, on the GPU where there is one.
+    """One row of `ROWS`, on the GPU where there is one.
 
     Raises:
         ArithmeticError: ours and the peer differ.
@@ -138,3 +131,7 @@ def row(name: str, machine: Machine, quick: bool) -> Row:
 def _difference(ours: Tensor, peer: np.ndarray) -> float:
     expected = torch.from_numpy(peer).permute(3, 0, 1, 2)
     return (ours[0].cpu() - expected).abs().max().item()
+
+
+ROWS = {name: partial(row, name) for name in _SIZES}
+"""Multi-scale Retinex at two sizes, then every other enhancement."""

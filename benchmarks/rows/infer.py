@@ -8,8 +8,9 @@ window out of the video by itself: seek, decode, resize, run.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 
 import av
@@ -27,26 +28,22 @@ from actlumos.evaluation.stream import default_hop, every, stream
 from actlumos.models import Student
 from actlumos.views.streams import test_streams
 
-_ENGINES = {
-    "infer_torch": "torch",
-    "infer_openvino": "openvino",
-    "infer_int8": "openvino-int8",
-}
-NAMES = (*_ENGINES, "stream")
 _DARK = ("dark",)
 _FPS = 30
 
 
-def rows(machine: Machine, quick: bool) -> Iterator[Row]:
-    """Each engine at R(2+1)D-34's size with 16 frames, then the demo's student over a video."""
+def engine_row(row: str, name: str, machine: Machine, quick: bool) -> Row | None:
+    """An engine at R(2+1)D-34's size with 16 frames."""
+    if lacking := missing(name):
+        print(f"{row} is left out: {', '.join(lacking)} not installed", flush=True)
+        return None
     config = profile("smoke") if quick else profile("paper", frames=16)
-    model, example = student(config), example_clips(_DARK, config)
-    for row, engine in _ENGINES.items():
-        if lacking := missing(engine):
-            print(f"{row} is left out: {', '.join(lacking)} not installed", flush=True)
-        else:
-            yield _engine_row(row, engine, model, example, machine, 1 if quick else 7)
-    yield _stream_row(profile("smoke" if quick else "demo"), 4 if quick else 60)
+    return _compared(row, name, student(config), example_clips(_DARK, config), machine, quick)
+
+
+def stream_row(machine: Machine, quick: bool) -> Row:
+    """The demo's student over a video."""
+    return _streamed(profile("smoke" if quick else "demo"), 4 if quick else 60)
 
 
 def student(config: Config) -> Student:
@@ -64,28 +61,29 @@ def as_written(model: nn.Module) -> Callable[..., Tensor]:
     return torch.inference_mode()(plain)
 
 
-def _engine_row(
+def _compared(
     row: str,
     name: str,
     model: nn.Module,
     example: tuple[Tensor, ...],
     machine: Machine,
-    repeats: int,
+    quick: bool,
 ) -> Row:
     engine, plain = build(name, model, example, calibration=[example] * 3), as_written(model)
-    flops = 2e9 * count_gmacs(model, *example)
+    flops, int8 = 2e9 * count_gmacs(model, *example), name == "openvino-int8"
+    rate = machine.gemm_int8 if int8 and machine.gemm_int8 else machine.gemm_bf16
     size = " x ".join(map(str, example[0].shape))
     note = (
         f"student, clip of {size}: engine {name} against float32 eager; limit: its multiply-adds "
-        "at the rate of a bfloat16 matrix product"
+        f"at the rate of a matrix product in {'int8' if int8 else 'bfloat16'}"
     )
     return compare(
-        row, lambda: engine(*example), lambda: plain(*example), repeats=repeats, note=note,
-        limit=1000 * flops / machine.gemm_bf16,
+        row, lambda: engine(*example), lambda: plain(*example), repeats=1 if quick else 7,
+        note=note, limit=1000 * flops / rate,
     )  # fmt: skip
 
 
-def _stream_row(config: Config, seconds: int) -> Row:
+def _streamed(config: Config, seconds: int) -> Row:
     hop = default_hop(config)
     engine = build("torch", student(config), example_clips(_DARK, config))
     with tempfile.TemporaryDirectory() as folder:
@@ -131,3 +129,11 @@ def write_film(path: Path, length: int) -> None:
             frame[40:80, number % 120 : number % 120 + 20] += 60
             container.mux(encoder.encode(av.VideoFrame.from_ndarray(frame)))
         container.mux(encoder.encode())
+
+
+ROWS: dict[str, Callable[[Machine, bool], Row | None]] = {
+    "infer_torch": partial(engine_row, "infer_torch", "torch"),
+    "infer_openvino": partial(engine_row, "infer_openvino", "openvino"),
+    "infer_int8": partial(engine_row, "infer_int8", "openvino-int8"),
+    "stream": stream_row,
+}

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,27 +38,30 @@ from actlumos.stages import find
 from actlumos.stages.loop import fit
 from actlumos.stages.runs import Run, open_run
 
-NAMES = ("train_demo", "epoch_overhead")
 CLASSES = 11
 CPU = torch.device("cpu")
 Step = Callable[[], float]
 
 
-def rows(machine: Machine, quick: bool) -> Iterator[Row]:
-    """Both rows, on the CPU, with seed 0."""
+@contextmanager
+def _run(quick: bool) -> Iterator[Run]:
+    """A run of the demo, or of the smoke profile, on the CPU with seed 0, in a scratch folder."""
     keep_freed_memory()
     with TemporaryDirectory() as folder:
-        run = open_run("smoke" if quick else "demo", out=folder)
-        yield train_demo(machine, run, repeats=1 if quick else 10)
-        yield epoch_overhead(run, steps=2 if quick else 16, repeats=1 if quick else 5)
+        yield open_run("smoke" if quick else "demo", out=folder)
 
 
-def train_demo(machine: Machine, run: Run, repeats: int) -> Row:
+def train_demo(machine: Machine, quick: bool) -> Row:
     """One step of the student and one of the teacher.
 
     Raises:
         ArithmeticError: ours and the peer have other losses.
     """
+    with _run(quick) as run:
+        return _steps_row(machine, run, repeats=1 if quick else 10)
+
+
+def _steps_row(machine: Machine, run: Run, repeats: int) -> Row:
     ours = [_step(name, run, plain=False) for name in ("dark", "teacher")]
     peer = [_step(name, run, plain=True) for name in ("dark", "teacher")]
     apart = max(abs(mine() - theirs()) for mine, theirs in zip(ours, peer, strict=True))
@@ -128,8 +132,13 @@ def _batch(config: Config) -> Batch:
     return Batch(clip, index % CLASSES, index, index[:0])
 
 
-def epoch_overhead(run: Run, steps: int, repeats: int) -> Row:
-    """An epoch through the loop and the loader against `steps` steps alone."""
+def epoch_overhead(machine: Machine, quick: bool) -> Row:
+    """An epoch through the loop and the loader against its steps alone."""
+    with _run(quick) as run:
+        return _epoch_row(run, steps=2 if quick else 16, repeats=1 if quick else 5)
+
+
+def _epoch_row(run: Run, steps: int, repeats: int) -> Row:
     recipe, config = find("dark"), run.config
     torch.manual_seed(0)
     clips = _random_clips(config, steps * config.batch_size, run.directory)
@@ -183,3 +192,6 @@ def _random_clips(config: Config, number: int, folder: Path) -> Clips:
 def _listed(i: int, frames: int) -> Clip:
     digest = hashlib.sha256(str(i).encode()).hexdigest()
     return Clip(f"{i}.mp4", i % CLASSES, "group", "train", frames, 30.0, digest)
+
+
+ROWS = {"train_demo": train_demo, "epoch_overhead": epoch_overhead}
