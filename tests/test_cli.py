@@ -51,15 +51,15 @@ def test_help_is_shown_fast_and_without_torch() -> None:
     assert busy - before.children_user - before.children_system < 0.3
 
 
-def test_threads_that_wait_sleep_unless_the_user_says_otherwise() -> None:
+def test_waiting_threads_give_their_cores_away_unless_the_user_says_otherwise() -> None:
     """The variable has to be set before torch loads its OpenMP library."""
     check = (
         "import os, sys\nfrom actlumos.cli import main\n"
         "try:\n    main(['--version'])\n"
-        "finally:\n    assert 'torch' not in sys.modules; print(os.environ['OMP_WAIT_POLICY'])\n"
+        "finally:\n    assert 'torch' not in sys.modules; print(os.environ['GOMP_SPINCOUNT'])\n"
     )
-    given = {name: text for name, text in os.environ.items() if name != "OMP_WAIT_POLICY"}
-    for own, expected in ({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE"):
+    given = {name: text for name, text in os.environ.items() if name != "GOMP_SPINCOUNT"}
+    for own, expected in ({}, "1000"), ({"GOMP_SPINCOUNT": "300000"}, "300000"):
         answer = subprocess.run(
             [sys.executable, "-c", check], capture_output=True, text=True, env=given | own
         )

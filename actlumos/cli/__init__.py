@@ -194,9 +194,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal may lack letters of a name
-    # Read when torch loads its OpenMP library: threads that wait for each other sleep. Otherwise
-    # they keep the cores busy, and one other program on two cores makes a step ten times slower.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # GNU OpenMP reads it when torch is loaded: a thread that waits gives its core away after some
+    # microseconds. By default that takes milliseconds, and beside a few other busy programs a
+    # training step took ten times as long; on an idle machine there was no clear difference.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     with _quiet_interrupt():
         arguments = build_parser().parse_args(argv)
         from actlumos.cli import commands
