@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from actlumos.darkroom.clip import render_clip, render_normal_light
 from actlumos.darkroom.codec import encode
@@ -33,8 +34,9 @@ class Record(NamedTuple):
 
 
 def start_worker() -> None:
-    """Prepare a worker process: OpenCV uses one core, and the process ends with its parent."""
+    """Prepare a worker process: it uses one core, and ends with its parent."""
     cv2.setNumThreads(1)
+    threadpool_limits(1)  # numpy's products: their threads would wait on the others' cores
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
