@@ -9,13 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from actlumos.darkroom import template as template_module
 from actlumos.darkroom.actions import ACTIONS, act
 from actlumos.darkroom.actions_b import ACTIONS_B
 from actlumos.darkroom.body import Body, sample_body
+from actlumos.darkroom.clip import render_take
 from actlumos.darkroom.clothes import albedo, dressed, normals
 from actlumos.darkroom.figure import figure
+from actlumos.darkroom.plan import plan
 from actlumos.darkroom.pose import Pose, pose
 from actlumos.darkroom.skin import motions, skinned
 from actlumos.darkroom.staging import sample_stage
@@ -175,3 +178,12 @@ def test_a_fist_closes_that_hand_only() -> None:
     changed = np.abs(open_ - left).max((1, 2)) > 0.005
     assert changed.any() and set(template().face_zones[changed]) == {ZONES.index("hand")}
     assert (template().mean[template().faces[changed]].mean(1)[:, 0] < 0).all()
+
+
+def test_the_number_of_threads_changes_no_bit_of_a_scene() -> None:
+    """Else a data set would have another digest on another machine."""
+    spec, scenes = plan("darkroom", {"train": 1}, 0)[0], []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            scenes.append(render_take(spec).radiance)
+    np.testing.assert_array_equal(*scenes)

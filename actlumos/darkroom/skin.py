@@ -29,16 +29,17 @@ def motions(body: Body, pose: Pose) -> tuple[np.ndarray, np.ndarray]:
 def skinned(weights: np.ndarray, motion: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Points or vectors that follow the bones; float32 `[T, P, 3]`.
 
-    One matrix product does it: `[P, bones x N]` with `[bones x N, T x 3]`.
+    One matrix product does it: `[P, bones x N]` with `[bones x N, T x 3]`. It is computed in
+    float64, because its last digits depend on the processor and the number of threads.
 
     Args:
         weights: of the bones, `[P, B]`.
         motion: matrices `[T, B, 3, N]`: rotations (N = 3), or rotations and shifts (N = 4).
         values: in the rest pose, `[P, N]`; the fourth number of a point is 1.
     """
-    mixed = (weights[:, :, None] * values[:, None]).astype(np.float32)
-    columns = motion.astype(np.float32).transpose(1, 3, 0, 2).reshape(mixed[0].size, -1)
-    moved = mixed.reshape(len(values), -1) @ columns
+    mixed = weights[:, :, None].astype(np.float64) * values[:, None]
+    columns = motion.transpose(1, 3, 0, 2).reshape(mixed[0].size, -1)
+    moved = (mixed.reshape(len(values), -1) @ columns).astype(np.float32)
     return moved.reshape(len(values), -1, 3).swapaxes(0, 1)
 
 
