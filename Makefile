@@ -34,7 +34,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(VENV)/bin/python -m pip install --disable-pip-version-check --no-input $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -c constraints.txt -e ".[fast,site,test,workflow]"
 	@touch $(STAMP)
 
-demo: venv  ## the method: train its models, make its figures, about 18 minutes on two cores (.venv/bin/python -m actlumos reproduce --profile demo --only 00,01,02,03,04,05,06,07,08)
+demo: venv  ## the method: train its models, make its figures, about 10 minutes on two cores (.venv/bin/python -m actlumos reproduce --profile demo --only 00,01,02,03,04,05,06,07,08)
 	$(RUN) reproduce --profile demo --only $(METHOD)
 
 baselines: venv  ## train all 22 systems and compare them, about 45 minutes on two cores (.venv/bin/python -m actlumos baselines train --profile demo)
