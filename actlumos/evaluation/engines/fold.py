@@ -53,7 +53,7 @@ def split(model: nn.Module, streams: int) -> tuple[list[nn.Module], Core]:
         norms, copy.norms = list(copy.norms), nn.ModuleList(nn.Identity() for _ in copy.norms)
     else:
         norms = []
-    return norms, Core(copy)
+    return norms, Core(copy).eval()
 
 
 def folded(model: nn.Module) -> nn.Module:
