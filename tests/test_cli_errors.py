@@ -233,7 +233,12 @@ def test_interrupted_work_says_what_goes_on(
         time.sleep(5)
 
     monkeypatch.setitem(carried_out.COMMANDS, "figures", work)
-    assert main(["figures"]) == 130
+    # A shell starts what runs in the background with this signal ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert main(["figures"]) == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert "continues from the last finished step" in said(capsys)[0]
 
 

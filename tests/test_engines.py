@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import ctypes
+import gc
+import sys
 from pathlib import Path
 
 import pytest
@@ -138,6 +141,22 @@ def test_openvino_in_bfloat16(model: Student) -> None:
     needs("openvino")
     engine = build("openvino", model, clips(tiny(), 1))
     assert largest_difference(engine, model, 2) < 0.1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+def test_openvino_leaves_the_stack_of_signals_alone(model: Student) -> None:
+    """Freed with the network, it would make the next signal a segmentation fault."""
+    needs("openvino")
+    stacks = [ctypes.create_string_buffer(64) for _ in range(3)]
+    sigaltstack = ctypes.CDLL(None).sigaltstack
+    sigaltstack(None, stacks[0])
+    engine = build("openvino", model, clips(tiny(), 1))
+    engine(*clips(tiny(), 2))
+    sigaltstack(None, stacks[1])
+    del engine
+    gc.collect()
+    sigaltstack(None, stacks[2])
+    assert stacks[0].raw == stacks[1].raw == stacks[2].raw
 
 
 def test_int8_needs_training_clips_once(model: Student, kept: Path) -> None:

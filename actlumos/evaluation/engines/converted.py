@@ -8,10 +8,12 @@ A file is written only after the converted network gave the network's own logits
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -46,6 +48,13 @@ def convert(
     Raises:
         ValueError: it cannot be exported, the result differs, or int8 lacks clips.
     """
+    with _signal_stack_kept():
+        return _converted(name, core, normalised, precision)
+
+
+def _converted(
+    name: str, core: Core, normalised: Iterator[Clips], precision: str
+) -> Callable[..., Tensor]:
     example = next(normalised)
     exported = exported_path(core, example)
     if not exported.exists():
@@ -62,6 +71,25 @@ def convert(
     if name == "openvino":
         _compare(core, example, run, TOLERANCE[name])
     return run
+
+
+@contextmanager
+def _signal_stack_kept() -> Iterator[None]:
+    """Put back the stack on which this thread handles signals.
+
+    OpenVINO 2026.4 replaces it for each network, and frees it with the network: the next signal
+    after that, such as the end of a subprocess, would be a segmentation fault.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    kept = ctypes.create_string_buffer(64)  # a stack_t
+    sigaltstack = ctypes.CDLL(None).sigaltstack
+    sigaltstack(None, kept)
+    try:
+        yield
+    finally:
+        sigaltstack(kept, None)
 
 
 def exported_path(core: Core, example: Sequence[Tensor]) -> Path:
