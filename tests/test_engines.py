@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from actlumos import cli
 from actlumos.baselines.networks.common import TokenNet
 from actlumos.config import Config, profile
 from actlumos.evaluation import engines
@@ -141,6 +142,11 @@ def test_openvino_in_bfloat16(model: Student) -> None:
     needs("openvino")
     engine = build("openvino", model, clips(tiny(), 1))
     assert largest_difference(engine, model, 2) < 0.1
+
+
+def test_the_command_line_knows_the_engines() -> None:
+    """It has its own list, because `--help` loads no torch."""
+    assert cli.ENGINES == engines.ENGINES
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
